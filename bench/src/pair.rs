@@ -6,8 +6,9 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::OpenKind;
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, Timestamp};
-use handfast_session::{Endpoint, Event, Message, Pairs, StreamEvent};
-use handfast_testkit::host::{App, Host, LOG, load};
+use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::{Event, Message, Pairs, StreamEvent};
+use handfast_testkit::host::{App, Host, LOG};
 use handfast_testkit::{keys, raw};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -35,7 +36,7 @@ struct Content {
 type Side = Host<Content>;
 
 /// What a side takes beside its endpoint, in bytes.
-pub const SIDE_LEN: u64 = (size_of::<Side>() - size_of::<Endpoint>()) as u64;
+pub const SIDE_LEN: u64 = (size_of::<Side>() - size_of::<AnyEndpoint>()) as u64;
 
 /// Both sides, and what lies between them.
 pub struct Pair {
@@ -47,7 +48,7 @@ pub struct Pair {
 }
 
 impl App for Content {
-    type Machine = Endpoint;
+    type Machine = AnyEndpoint;
     type Disk = Pairs;
 
     fn deliver(side: &mut Side, now: Timestamp, message: Message) {
@@ -101,7 +102,7 @@ impl Pair {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let now = Timestamp::from_micros(1);
         let mut side = |role, rows: Pairs| {
-            let endpoint = load(role, &rows, LOG, now, &mut rng).expect("rows of a link");
+            let endpoint = AnyEndpoint::load(role, &rows, LOG, now, &mut rng).expect("rows of a link");
             Side::over(role, endpoint, rows, Content::default(), now)
         };
         let (phone, web) = (side(DeviceRole::Phone, phone), side(DeviceRole::Web, web));

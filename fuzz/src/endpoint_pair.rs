@@ -210,12 +210,12 @@ impl Pair {
                 device::open_stream(self.device(role), now, kind, meta);
             }
             _ => match tape.byte() % 4 {
-                0 => self.web.machine.set_hidden(now, tape.byte().is_multiple_of(2)),
+                0 => self.web.machine.companion().set_hidden(now, tape.byte().is_multiple_of(2)),
                 1 => {
                     let role = tape.role();
                     self.device(role).machine.probe(now);
                 }
-                2 => self.web.machine.reclaim_seat(now),
+                2 => self.web.machine.companion().reclaim_seat(now),
                 _ => {
                     let role = tape.role();
                     let slot = 3 + 2 * u64::from(tape.byte() % 2);
@@ -354,7 +354,7 @@ impl Pair {
             if self.is_done() {
                 return;
             }
-            self.web.machine.reclaim_seat(self.now);
+            self.web.machine.companion().reclaim_seat(self.now);
             self.settle();
             let deadlines = [self.phone.deadline, self.web.deadline, self.relay.deadline()];
             let next = deadlines.into_iter().flatten().min().unwrap_or(end);

@@ -27,9 +27,10 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::ids::MailboxId;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_session::Pairing;
+use handfast_session::role::Role;
 use rand_core::CryptoRng;
 
-pub use application::{Application, AttemptOf, HostOf, Incomplete, LinkOf, Lost};
+pub use application::{Application, AttemptOf, HostOf, Incomplete, LinkOf, Lost, LostOf};
 pub use backoff::StoreBackoff;
 pub use machines::{Attempt, AttemptId, Link};
 pub use round::{Settled, settle};
@@ -81,11 +82,11 @@ enum Owner {
     Attempt(AttemptId),
 }
 
-/// The machines of a program. `L` is the application's data for each link, `A` its data for each pairing
-/// attempt, and `E` an event for the program's user.
+/// The machines of a program. `R` is the role of its device, `L` the application's data for each link, `A`
+/// its data for each pairing attempt, and `E` an event for the program's user.
 #[derive(Debug)]
-pub struct Host<L, A, E> {
-    links: BTreeMap<MailboxId, Link<L>>,
+pub struct Host<R: Role, L, A, E> {
+    links: BTreeMap<MailboxId, Link<R, L>>,
     attempts: BTreeMap<AttemptId, Attempt<A>>,
     next_attempt: u64,
     sockets: BTreeMap<SocketTag, Owner>,
@@ -102,7 +103,7 @@ pub struct Host<L, A, E> {
     backoff: StoreBackoff,
 }
 
-impl<L, A, E> Default for Host<L, A, E> {
+impl<R: Role, L, A, E> Default for Host<R, L, A, E> {
     fn default() -> Self {
         Self {
             links: BTreeMap::new(),
@@ -119,7 +120,7 @@ impl<L, A, E> Default for Host<L, A, E> {
     }
 }
 
-impl<L, A, E> Host<L, A, E> {
+impl<R: Role, L, A, E> Host<R, L, A, E> {
     /// Queues an event for the user. The event is returned once all writes made before it are durable.
     pub fn event(&mut self, event: E) {
         self.out.push_back(Output::Event(event));
@@ -139,35 +140,35 @@ impl<L, A, E> Host<L, A, E> {
     }
 
     /// Adds a link. A link that has the same id is replaced.
-    pub fn add_link(&mut self, link: Link<L>) {
+    pub fn add_link(&mut self, link: Link<R, L>) {
         drop(self.remove_link(link.id()));
         drop(self.links.insert(link.id(), link));
     }
 
     /// Returns a link; `None` also while the link is lent to a function of the [`Application`].
     #[must_use]
-    pub fn link(&self, id: MailboxId) -> Option<&Link<L>> {
+    pub fn link(&self, id: MailboxId) -> Option<&Link<R, L>> {
         self.links.get(&id)
     }
 
     /// Returns a link for changes; `None` also while the link is lent to a function of the [`Application`].
     #[must_use]
-    pub fn link_mut(&mut self, id: MailboxId) -> Option<&mut Link<L>> {
+    pub fn link_mut(&mut self, id: MailboxId) -> Option<&mut Link<R, L>> {
         self.links.get_mut(&id)
     }
 
     /// Returns all links, except one that is lent to a function of the [`Application`].
-    pub fn links(&self) -> impl Iterator<Item = &Link<L>> {
+    pub fn links(&self) -> impl Iterator<Item = &Link<R, L>> {
         self.links.values()
     }
 
     /// Returns all links for changes, except one that is lent to a function of the [`Application`].
-    pub fn links_mut(&mut self) -> impl Iterator<Item = &mut Link<L>> {
+    pub fn links_mut(&mut self) -> impl Iterator<Item = &mut Link<R, L>> {
         self.links.values_mut()
     }
 
     /// Removes a link and closes its socket. The application must delete the rows of the link itself.
-    pub fn remove_link(&mut self, id: MailboxId) -> Option<Link<L>> {
+    pub fn remove_link(&mut self, id: MailboxId) -> Option<Link<R, L>> {
         let link = self.links.remove(&id)?;
         self.disconnect(link.port.socket);
         Some(link)
@@ -317,7 +318,7 @@ impl<L, A, E> Host<L, A, E> {
 
     /// Removes all machines and closes their sockets, because a transaction failed. Returns what was removed,
     /// and the length of the pause.
-    fn drop_machines(&mut self, now: Timestamp) -> (Lost<L, A, E>, Duration) {
+    fn drop_machines(&mut self, now: Timestamp) -> (Lost<R, L, A, E>, Duration) {
         // Outputs that depend only on earlier, durable commits of this round are still returned.
         let untold = self.out.split_off(self.out_durable.min(self.out.len()));
         let events = untold.into_iter().filter_map(|output| match output {

@@ -305,7 +305,8 @@ pub fn links(conn: &Connection) -> Result<Vec<MailboxId>, SqliteError> {
     Ok(rows.map(|row| row.map(MailboxId::from_bytes)).collect::<Result<_, _>>()?)
 }
 
-/// Returns the rows of a link, with secrets unwrapped, as `Endpoint::load` takes them.
+/// Returns the rows of a link, with secrets unwrapped, as `PhoneEndpoint::load` and `CompanionEndpoint::load`
+/// take them.
 ///
 /// # Errors
 ///

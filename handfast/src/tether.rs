@@ -54,7 +54,8 @@ use handfast_session::{
 };
 use rand_core::CryptoRng;
 
-use crate::host::{Application, AttemptOf, HostOf, Incomplete, Link, LinkOf, Lost};
+use crate::host::{Application, AttemptOf, HostOf, Incomplete, Link, LinkOf, LostOf};
+use crate::session;
 use crate::sqlite::SqliteError;
 
 pub use companion::{Companion, CompanionApp};
@@ -130,6 +131,8 @@ pub enum TetherEvent {
 
 /// The role of a tether: [`Phone`] or [`Companion`]. Nothing else can be one.
 pub trait Role: Sized + role::Sealed {
+    /// The role in the tether's links.
+    type Of: session::role::Role;
     /// What the tether keeps in memory for each link.
     type Link: Default;
     /// The application's event.
@@ -142,7 +145,7 @@ pub trait Role: Sized + role::Sealed {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         rows: &Pairs,
-    ) -> Result<(Endpoint, Self::Link), TetherError>;
+    ) -> Result<(Endpoint<Self::Of>, Self::Link), TetherError>;
 
     /// Handles a message of a link.
     #[doc(hidden)]
@@ -235,6 +238,7 @@ impl<R: Role> Tether<R> {
 }
 
 impl<R: Role> Application for Tether<R> {
+    type Role = R::Of;
     type Link = R::Link;
     type Attempt = ();
     type Event = R::Event;
@@ -332,7 +336,7 @@ impl<R: Role> Application for Tether<R> {
         }
     }
 
-    fn failed(&mut self, _: Timestamp, _: Lost<R::Link, (), R::Event>, error: &TetherError, pause: Duration) {
+    fn failed(&mut self, _: Timestamp, _: LostOf<Self>, error: &TetherError, pause: Duration) {
         self.event(TetherEvent::StoreFailed { pause, reason: error.to_string() });
     }
 }

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
-use handfast::host::{self, Host};
-use handfast::session::{Endpoint, LinkState, LoadError};
+use handfast::host::{self, HostOf};
+use handfast::session::{LinkState, LoadError, PhoneEndpoint};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use handfast_messages::MessageState;
 use rand_core::CryptoRng;
@@ -34,7 +34,6 @@ use crate::store::{Account, CompanionStatus, Store, StoreError};
 use crate::upstream::{Outgoing, OutgoingChange, Upstream, UpstreamEvent};
 use handfast_programs::MediaDir;
 use link::{Link, LinkData};
-use pairing::AttemptData;
 
 pub use handfast::host::SocketTag;
 pub use pairing::{OpenOffer, ScanStep, grant_names, grants_of};
@@ -144,7 +143,7 @@ pub enum AppEvent {
 /// The phone.
 #[derive(Debug)]
 pub struct App {
-    host: Host<LinkData, AttemptData, AppEvent>,
+    host: HostOf<Self>,
     store: Store,
     account: Account,
     media: MediaDir,
@@ -189,7 +188,7 @@ impl App {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
         let mut app = Self {
-            host: Host::default(),
+            host: HostOf::<Self>::default(),
             told_rev: store.rev(),
             store,
             account,
@@ -243,7 +242,7 @@ impl App {
     fn load_link(&mut self, link: MailboxId, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(companion) = self.store.companion_of(link)? else { return Ok(()) };
         let pairs = self.store.pairs(link)?;
-        match Endpoint::load(DeviceRole::Phone, &pairs, Some(self.account.log_id), now.mono, rng) {
+        match PhoneEndpoint::load(&pairs, self.account.log_id, now.mono, rng) {
             Ok(mut endpoint) => {
                 endpoint.set_log_head(now.mono, self.store.rev());
                 endpoint.set_log_floor(now.mono, self.store.floor());

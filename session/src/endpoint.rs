@@ -3,23 +3,29 @@
 //! [`Endpoint`] takes input from outside by `handle_*`, the application's wishes by plain verbs, and returns
 //! all that goes out by [`Endpoint::poll_output`]. It has no clock, socket, file or thread.
 //!
-//! The parts: `load` reads the stored rows, `connection` defines the states of a connection, `connect_web`
-//! and `connect_phone` run the reconnect handshake and the ratchet, `frames` handles decrypted records,
-//! `sync` joins the sync lane to the application, `send` chooses and seals records, `pending` holds what
-//! waits for a commit, `time` computes deadlines, and `verbs` are the application's calls.
+//! The parts: `role` defines what the two roles do differently, `phone` and `companion` are their answers,
+//! `load` reads the stored rows, `connection` defines the states of a connection, `connect_web` and
+//! `connect_phone` run the reconnect handshake and the ratchet, `frames` handles decrypted records, `sync`
+//! joins the sync lane to the application, `send` chooses and seals records, `pending` holds what waits for a
+//! commit, `time` computes deadlines, and `verbs` are the application's calls.
 
 mod commands;
+mod companion;
 mod connect_phone;
 mod connect_web;
 mod connection;
 mod frames;
 mod load;
 mod pending;
+mod phone;
 mod resume;
+pub mod role;
 mod send;
 mod sync;
 mod time;
 mod verbs;
+mod verbs_phone;
+mod verbs_web;
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -29,35 +35,26 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, CommandKey, MailboxId, PskId, Signature};
-use handfast_codec::payload::{KkHead, KkMode};
-use handfast_codec::relay::{DataKind, RECORD_HEADER, RelayFrame, Wake};
+use handfast_codec::ids::MailboxId;
+use handfast_codec::relay::{RECORD_HEADER, RelayFrame};
 use handfast_codec::role::DeviceRole;
-use handfast_handshake::link::{PhoneLink, WebLink};
-use handfast_handshake::ratchet::{PhoneRatchet, WebRatchet};
-use handfast_handshake::secret::Psk;
 use rand_core::CryptoRng;
 
-use crate::attach::{Attach, AttachEvent, AttachTimeout, Seat};
-use crate::commands::phone::CommandsRun;
-use crate::commands::web::OwnCommands;
+use crate::attach::{Attach, AttachEvent, AttachTimeout};
 use crate::commit::{CommitGate, CommitId, Op};
-use crate::counted::Counted;
 use crate::counters::Counters;
 use crate::error::ApiMisuse;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
 use crate::outbox::Outbox;
 use crate::output::{Event, LinkState, Output, StreamEvent};
-use crate::psk::IdPsk;
 use crate::queue::pop_front_if;
 use crate::slots::Slots;
 use crate::stream::Streams;
-use crate::sync::{PhoneSync, WebSync};
-use crate::wake::{PhoneWake, WebWake};
 
-use connection::{Confirm, Connection, Keys, Live, Resuming, Sending};
+use connection::{Confirm, Connection, Keys, Resuming, Sending};
 use pending::{Deferred, Pending, Queued};
+use role::{Companion, Phone, Role};
 
 pub use load::{LinkStatus, Pairs, StreamInfo};
 pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
@@ -68,18 +65,20 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// One link of this device, from its rows in the store to its records on the wire.
 ///
-/// Create it with [`Endpoint::load`]. Then repeat: drain [`Endpoint::poll_output`]; wait for bytes, a call
-/// of the application or the deadline, whichever comes first; make the call for it.
-pub struct Endpoint {
-    side: Side,
+/// Create it with [`PhoneEndpoint::load`] or [`CompanionEndpoint::load`]. Then repeat: drain
+/// [`Endpoint::poll_output`]; wait for bytes, a call of the application or the deadline, whichever comes
+/// first; make the call for it.
+pub struct Endpoint<R: Role> {
+    /// The state that only this role has.
+    side: R,
     status: LinkStatus,
     attach: Attach,
     conn: Connection,
     counters: Counters,
-    lanes: Lanes,
+    lanes: Lanes<R::Sync>,
     gate: CommitGate,
-    deferred: VecDeque<(CommitId, Deferred)>,
-    out: VecDeque<Queued>,
+    deferred: VecDeque<(CommitId, Deferred<R::Deferred>)>,
+    out: VecDeque<Queued<R::Deferred>>,
     /// Deletions of outbox rows that the peer has acknowledged; the next commit includes them.
     lapsed: Vec<Op>,
     jitter: Jitter,
@@ -88,69 +87,22 @@ pub struct Endpoint {
     alive: Liveness,
     /// The number of bytes in [`Output::Transmit`]s that the socket has not taken yet.
     ahead: usize,
-    /// On a phone: the commands that the application is running and has not answered yet, with their numbers.
-    running: alloc::collections::BTreeMap<CommandKey, u64>,
     /// When the link is dropped if it is still OFFERED or PENDING.
     lapses: Option<Timestamp>,
     dead: bool,
 }
 
-/// The state that only one device role has.
-enum Side {
-    Phone(PhoneSide),
-    Web(WebSide),
-}
+/// The endpoint of a link on a phone.
+pub type PhoneEndpoint = Endpoint<Phone>;
 
-struct PhoneSide {
-    link: PhoneLink,
-    ratchet: PhoneRatchet<IdPsk>,
-    recovery_id: PskId,
-    /// The last message 1 that came too early (`held`): within a second of the time when a message 1 was last
-    /// read (`read`).
-    held: Option<Bytes>,
-    read: Option<Timestamp>,
-    /// The companion's attachment that was sent `UNKNOWN_KEY`, so that each attachment gets it once only.
-    hinted: Option<AttachmentId>,
-    sync: PhoneSync,
-    commands: CommandsRun,
-    revoked: Option<Signature>,
-    wake: PhoneWake,
-}
+/// The endpoint of a link on a companion.
+pub type CompanionEndpoint = Endpoint<Companion>;
 
-impl PhoneSide {
-    /// Returns the psk that a message 1 names in its head, if that psk belongs to this link.
-    fn psk(&self, head: &KkHead) -> Option<&Psk> {
-        match head.mode {
-            KkMode::Resume => self.ratchet.key(&head.psk_id).map(|slot| &slot.psk),
-            KkMode::Recover => (head.psk_id == self.recovery_id).then_some(&self.link.recovery),
-        }
-    }
-}
-
-struct WebSide {
-    link: WebLink,
-    ratchet: WebRatchet<IdPsk>,
-    /// When the next handshake may start (`next_attempt`), and how many have started in the current second
-    /// (`starts`).
-    next_attempt: Timestamp,
-    starts: Counted,
-    /// How many handshakes in a row the phone has not answered on this attachment.
-    unanswered: u8,
-    /// Whether the next handshake runs in mode recover.
-    recover: bool,
-    /// Whether another socket took this companion's seat, and the user has not asked to take it back.
-    replaced: bool,
-    /// Whether the phone's program is too old, so that another handshake is useful only after its update.
-    outdated: bool,
-    sync: WebSync,
-    commands: OwnCommands,
-    wake: WebWake,
-}
-
-/// The queues of messages, slots and streams, which phone and companion both have.
-struct Lanes {
+/// The queues of messages, rows, slots and streams.
+struct Lanes<S> {
     outbox: Outbox,
     inbox: Inbox,
+    sync: S,
     slots: Slots,
     streams: Streams,
     control: VecDeque<Frame>,
@@ -182,7 +134,7 @@ struct Liveness {
     hidden: bool,
 }
 
-impl core::fmt::Debug for Endpoint {
+impl<R: Role> core::fmt::Debug for Endpoint<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Endpoint")
             .field("role", &self.role())
@@ -193,14 +145,11 @@ impl core::fmt::Debug for Endpoint {
     }
 }
 
-impl Endpoint {
+impl<R: Role> Endpoint<R> {
     /// Returns the role of this device.
     #[must_use]
-    pub fn role(&self) -> DeviceRole {
-        match self.side {
-            Side::Phone(_) => DeviceRole::Phone,
-            Side::Web(_) => DeviceRole::Web,
-        }
+    pub const fn role(&self) -> DeviceRole {
+        R::ROLE
     }
 
     /// Returns the link's mailbox id, which identifies the link in every commit.
@@ -324,12 +273,10 @@ impl Endpoint {
         self.now = self.now.max(now);
     }
 
-    /// Does what a new state requires: wakes the phone, starts a handshake, reports the state.
+    /// Does what a new state requires, and reports the state.
     fn settle(&mut self, rng: &mut dyn CryptoRng) {
         if !self.dead {
-            self.wake_if_absent();
-            self.start_if_due(rng);
-            self.answer_held(rng);
+            R::settle(self, rng);
         }
         self.show();
     }
@@ -344,30 +291,16 @@ impl Endpoint {
     }
 
     /// Performs the action that waited for a commit, which is durable now.
-    fn run(&mut self, deferred: Deferred) {
+    fn run(&mut self, deferred: Deferred<R::Deferred>) {
         match deferred {
             Deferred::SendHandshake(bytes) => self.send_handshake(bytes),
-            Deferred::Confirm => self.send_confirm(),
             Deferred::Unlock => self.unlock(),
-            Deferred::LinkCommit => self.send_link_commit(),
             Deferred::Close(code) => self.send_close(code),
-            Deferred::Revoke(signature) => self.send_revoked(signature),
             Deferred::Release(index) => self.lanes.outbox.release(index),
             Deferred::Received(seq) => self.received(seq),
             Deferred::ReceivedAndRelease(seq, index) => {
                 self.received(seq);
                 self.lanes.outbox.release(index);
-            }
-            Deferred::Cursor(collection, to) => {
-                if let Side::Web(web) = &mut self.side {
-                    web.sync.committed(collection, to);
-                }
-                self.schedule_ack(1);
-            }
-            Deferred::Page(collection) => {
-                if let Side::Web(web) = &mut self.side {
-                    web.sync.page_committed(collection);
-                }
             }
             Deferred::OpenStream(id) => self.lanes.streams.release(id),
             Deferred::StreamDurable(id, offset) => {
@@ -375,6 +308,7 @@ impl Endpoint {
                 self.lanes.streams.written_durable(id, offset, quick);
             }
             Deferred::Wiped => self.dead = true,
+            Deferred::OfRole(own) => R::run(self, own),
             Deferred::Nothing => {}
         }
     }
@@ -385,74 +319,24 @@ impl Endpoint {
         self.schedule_ack(due);
     }
 
-    /// Calls `f` with the attach machine and the keys of this link's seat.
-    fn with_seat<T>(&mut self, f: impl FnOnce(&mut Attach, &Seat<'_>) -> T) -> T {
-        let seat = match &self.side {
-            Side::Phone(phone) => Seat::Link {
-                own: &phone.link.attach,
-                peer: phone.link.web_attach,
-                salt: phone.link.terms.salt,
-            },
-            Side::Web(web) => {
-                Seat::Link { own: &web.link.attach, peer: web.link.phone_attach, salt: web.link.terms.salt }
-            }
-        };
-        f(&mut self.attach, &seat)
-    }
-
     fn on_relay_frame(&mut self, rng: &mut dyn CryptoRng, frame: RelayFrame) {
-        let now = self.now;
-        match self.with_seat(|attach, seat| attach.frame(now, seat, frame)) {
-            AttachEvent::Send(bytes) => self.transmit(bytes),
-            AttachEvent::None => {}
-            AttachEvent::Attached => {
-                if let Side::Web(web) = &mut self.side {
-                    web.unanswered = 0;
-                }
-                self.end_rest();
-            }
+        let event = self.attach.frame(self.now, &self.side.seat(), frame);
+        match &event {
+            AttachEvent::Send(bytes) => self.transmit(bytes.clone()),
             // A handshake is bound to both attachment ids, and one of them has changed.
             // req: HSK-150
-            AttachEvent::PeerUp | AttachEvent::PeerDown => {
-                self.drop_connection();
-                self.end_rest();
-            }
-            AttachEvent::Wake(answer) => self.on_wake_answer(&answer),
-            AttachEvent::Contended(n) => self.event(Event::Contended(n)),
-            AttachEvent::Data(kind, body) => self.on_data(rng, kind, body),
-            AttachEvent::Refused(code) => self.on_refused(code),
+            AttachEvent::PeerUp | AttachEvent::PeerDown => self.drop_connection(),
+            AttachEvent::Contended(n) => self.event(Event::Contended(*n)),
+            AttachEvent::Refused(code) => self.on_refused(*code),
+            AttachEvent::None | AttachEvent::Attached | AttachEvent::Wake(_) | AttachEvent::Data(..) => {}
         }
-    }
-
-    fn on_wake_answer(&mut self, answer: &Wake) {
-        if let Side::Web(web) = &mut self.side {
-            web.wake.answered(answer);
-        }
-        if let Wake::Failed(class) = answer {
-            self.event(Event::WakeFailed(*class));
-        }
-    }
-
-    fn on_data(&mut self, rng: &mut dyn CryptoRng, kind: DataKind, body: Bytes) {
-        match (kind, &self.side) {
-            (DataKind::KK1, Side::Phone(_)) => self.on_message1(rng, body),
-            (DataKind::KK2, Side::Web(_)) => self.on_message2(&body),
-            (DataKind::UNKNOWN_KEY, Side::Web(_)) => self.on_unknown_key(),
-            // Newer relays may send kinds of frames that this version does not know.
-            // req: RLY-002
-            _ => {}
-        }
+        R::on_attach_event(self, rng, event);
     }
 
     /// Handles a refusal by the relay, or a frame that breaks its rules.
     fn on_refused(&mut self, code: ErrorCode) {
         if code == ErrorCode::REPLACED {
             self.event(Event::Replaced);
-            // Two tabs of one companion would otherwise take the seat from each other forever.
-            // req: TIM-012
-            if let Side::Web(web) = &mut self.side {
-                web.replaced = true;
-            }
             self.drop_connection();
             return;
         }

@@ -15,9 +15,9 @@ pub enum ApiMisuse {
     /// The call does not fit the state of this machine.
     #[error("the call does not fit the machine's state")]
     WrongState,
-    /// The call belongs to the other device role.
-    #[error("the call belongs to the other role")]
-    WrongRole,
+    /// The stream's bytes go the other way.
+    #[error("the bytes of this stream go the other way")]
+    WrongDirection,
     /// No stream with this id is open, or it has finished.
     #[error("no such stream is open")]
     NoSuchStream,
@@ -66,6 +66,9 @@ pub enum LoadError {
     /// A row cannot be decoded.
     #[error("the stored link is damaged; restore the store or link again")]
     Damaged,
+    /// The rows belong to a device of the other role.
+    #[error("the stored link is one of the other role; open it with the program that made it")]
+    OtherRole,
     /// The link was revoked.
     #[error("the link was revoked")]
     Revoked,

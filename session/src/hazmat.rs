@@ -2,6 +2,7 @@
 //! shipped build.
 
 mod commands;
+mod endpoint;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,6 +22,7 @@ use crate::endpoint::{Pairs, active_row, phone_rows, web_rows};
 use crate::keys;
 
 pub use self::commands::{PhoneCommands, WebCommands};
+pub use self::endpoint::{AnyEndpoint, AnyRole};
 
 fn pairs(ops: Vec<Op>) -> Pairs {
     let mut pairs = Pairs::new();

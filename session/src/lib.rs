@@ -1,8 +1,9 @@
 //! Delivery, streams, resume and liveness of the Handfast protocol, without I/O.
 //!
-//! [`Endpoint`] runs one link: its seat at the relay, its handshakes, its session. [`Pairing`] makes a new
-//! link. Both take time, randomness and received bytes as parameters, and return everything that must be sent
-//! by `poll_output`:
+//! [`Endpoint`] runs one link: its seat at the relay, its handshakes, its session. A phone has a
+//! [`PhoneEndpoint`] and a companion a [`CompanionEndpoint`], so that a call of the other [`role`] does not
+//! compile. [`Pairing`] makes a new link. All take time, randomness and received bytes as parameters, and
+//! return everything that must be sent by `poll_output`:
 //!
 //! 1. drain `poll_output`: apply [`Output::Persist`] and [`Output::Deliver`] in a transaction and call
 //!    `committed` when it is durable, write [`Output::Transmit`] to the WebSocket, hand [`Output::Event`] to
@@ -66,7 +67,7 @@ mod wake;
 pub use commands::Repeat;
 pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, VERSION_KEY, Value, is_secret};
 pub use digest::RowDigest;
-pub use endpoint::{Endpoint, LinkStatus, Opened, Pairs, StreamInfo};
+pub use endpoint::{CompanionEndpoint, Endpoint, LinkStatus, Opened, Pairs, PhoneEndpoint, StreamInfo, role};
 pub use error::{ApiMisuse, LoadError, SendRefused};
 pub use memory::{MemoryStore, MemoryTxn, PairsTxn};
 pub use output::{Event, LinkState, Message, Output, StreamEnd, StreamEvent, SyncEvent};

@@ -276,12 +276,12 @@ impl Streams {
     }
 
     fn local_sending(&mut self, id: u64) -> Result<&mut Sending, ApiMisuse> {
-        let sending = self.sending(id).map_err(|_| ApiMisuse::WrongRole)?;
+        let sending = self.sending(id).map_err(|_| ApiMisuse::WrongDirection)?;
         sending.map(|(_, s)| s).ok_or(ApiMisuse::NoSuchStream)
     }
 
     fn local_receiving(&mut self, id: u64) -> Result<&mut Receiving, ApiMisuse> {
-        self.receiving(id).map_err(|_| ApiMisuse::WrongRole)?.ok_or(ApiMisuse::NoSuchStream)
+        self.receiving(id).map_err(|_| ApiMisuse::WrongDirection)?.ok_or(ApiMisuse::NoSuchStream)
     }
 
     /// Records that the application has written an incoming stream up to `offset`. Returns the operation to

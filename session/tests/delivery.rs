@@ -115,12 +115,12 @@ fn commits_past_the_limit_make_send_busy() {
     let mut world = World::live(6);
     let now = world.now;
     let body = Bytes::from_static(b"x");
-    let mut send = |n| world.web.machine.send(now, commands::key(n), &body);
+    let mut send = |n| world.web.machine.companion().send(now, commands::key(n), &body);
     let held: Vec<_> = (0..32).map(|n| send(n).unwrap()).collect();
     assert_eq!(send(32).err(), Some(SendRefused::Busy));
     assert!(world.web.machine.committed(now, held[1].id()).is_err());
     world.web.machine.committed(now, held[0].id()).unwrap();
-    let mut send = |n| world.web.machine.send(now, commands::key(n), &body);
+    let mut send = |n| world.web.machine.companion().send(now, commands::key(n), &body);
     assert_eq!(send(0).err(), Some(SendRefused::KnownKey));
     assert!(send(32).is_ok());
 }

@@ -114,7 +114,7 @@ fn a_revoked_companion_is_told_wipes_and_never_comes_back() {
         if !online {
             world.cut(DeviceRole::Web);
         }
-        let commit = world.phone.machine.revoke(world.now, signature).unwrap();
+        let commit = world.phone.machine.phone().revoke(world.now, signature).unwrap();
         let _ = world.phone.commit(world.now, commit);
         world.run_until("told", MINUTE, |w| w.web.events.contains(&Event::Revoked));
         assert!(world.phone.events.contains(&Event::RevokedTold), "online {online}");
@@ -133,7 +133,7 @@ fn a_revocation_that_the_account_did_not_sign_wipes_nothing() {
     let mut rng = ChaCha20Rng::seed_from_u64(6);
     let ((phone, _), _, _) = keys::link(&mut rng);
     let forged = sign_revoked(&SigningKey::from_bytes([1; 32]), &phone.terms);
-    let commit = world.phone.machine.revoke(world.now, forged).unwrap();
+    let commit = world.phone.machine.phone().revoke(world.now, forged).unwrap();
     let _ = world.phone.commit(world.now, commit);
     world.run_until("refused", MINUTE, |w| {
         w.web.events.iter().any(|e| matches!(e, Event::Failed(code) if *code == ErrorCode::HANDSHAKE_FAILED))
@@ -223,7 +223,7 @@ fn a_second_socket_takes_the_seat_and_the_first_says_so() {
     first.events.clear();
     first.timeout(now, &mut rng);
     assert_eq!(first.drain(now).len() + first.events.len(), 0, "it asks for nothing by itself");
-    first.machine.reclaim_seat(now);
+    first.machine.companion().reclaim_seat(now);
     let _ = first.drain(now);
     first.timeout(now, &mut rng);
     let _ = first.drain(now);

@@ -105,18 +105,16 @@ fn a_web_that_comes_after_the_offer_lapsed_is_on_no_side() {
 fn an_offer_is_cancelled_whenever_its_user_says_so() {
     let mut world = apart(5);
     let now = world.now;
-    let commit = world.phone.machine.cancel_offer(now).unwrap();
+    let commit = world.phone.machine.phone().cancel_offer(now).unwrap();
     assert!(world.phone.commit(now, commit) && is_wiped(&world.phone));
-    assert!(matches!(world.phone.machine.cancel_offer(now), Err(SendRefused::Ended)));
+    assert!(matches!(world.phone.machine.phone().cancel_offer(now), Err(SendRefused::Ended)));
     world.run_for(Duration::from_mins(5));
     assert_eq!(world.web.machine.status(), LinkStatus::Pending);
 
     let mut world = World::live(6);
     let now = world.now;
-    for device in [&mut world.phone, &mut world.web] {
-        let refused = device.machine.cancel_offer(now);
-        assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
-    }
+    let refused = world.phone.machine.phone().cancel_offer(now);
+    assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
 }
 
 /// The web of an offer reconnects: what message 2 says of a quarantine, and the code of the CLOSE that answers its confirm.
@@ -159,11 +157,11 @@ fn an_offer_of_which_two_holders_are_seen_is_suspended_until_its_user_removes_it
         // Whoever accepts it now may be either of the two.
         assert_eq!(reconnects(&mut evil, 6, None, true), (true, ErrorCode::SUSPENDED));
         assert_eq!(evil.device.machine.status(), LinkStatus::Suspended);
-        let refused = evil.device.machine.cancel_offer(evil.now);
+        let refused = evil.device.machine.phone().cancel_offer(evil.now);
         assert!(matches!(refused, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{refused:?}");
         evil.wait(OFFERED + OFFERED);
         assert!(!has_lapsed(&evil.device) && !is_wiped(&evil.device), "it waits for its user");
-        let commit = evil.device.machine.revoke(evil.now, Signature::from_bytes([9; 64])).unwrap();
+        let commit = evil.device.machine.phone().revoke(evil.now, Signature::from_bytes([9; 64])).unwrap();
         assert!(evil.device.commit(evil.now, commit));
         assert_eq!(evil.device.machine.status(), LinkStatus::Revoked);
     }

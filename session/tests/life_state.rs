@@ -57,7 +57,8 @@ impl Walk {
     fn revoke(&mut self) {
         self.evil.heard.clear();
         let now = self.evil.now;
-        let commit = self.evil.device.machine.revoke(now, Signature::from_bytes([9; 64])).expect("a phone");
+        let commit =
+            self.evil.device.machine.phone().revoke(now, Signature::from_bytes([9; 64])).expect("a phone");
         assert!(self.evil.device.commit(now, commit));
         self.evil.listen();
     }
@@ -101,7 +102,7 @@ impl Walk {
             "REVOKE" => self.revoke(),
             "CANCEL" => {
                 let now = self.evil.now;
-                match self.evil.device.machine.cancel_offer(now) {
+                match self.evil.device.machine.phone().cancel_offer(now) {
                     Ok(commit) => assert!(self.evil.device.commit(now, commit)),
                     Err(_) => return vec!["MISUSE".to_owned()],
                 }

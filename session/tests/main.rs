@@ -9,6 +9,7 @@ mod lapse;
 mod life_state;
 mod link_state;
 mod opening;
+mod other_role;
 mod pairing;
 mod pairing_attack;
 mod pairing_lost;

@@ -109,7 +109,7 @@ fn a_delta_below_what_a_ping_told_is_a_gap() {
 fn what_is_left_may_still_arrive_until_the_answer() {
     // req: SYN-011, SYN-023
     let mut evil = subscribed();
-    evil.device.machine.unsubscribe(evil.now, collection(0)).unwrap();
+    evil.device.machine.companion().unsubscribe(evil.now, collection(0)).unwrap();
     evil.listen();
     assert!(evil.heard.contains(&leave(0)));
     evil.send(&[delta(0, 5, 0, 0), delta(77, 78, 0, 0), digest(3), required(), page(b"x", b"", 1)]);

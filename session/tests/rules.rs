@@ -10,7 +10,8 @@ use handfast_codec::ids::LogId;
 use handfast_codec::limits::DELTA_UNACKED_LEN_MAX;
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
-use handfast_session::{Endpoint, Event, LinkState, SyncEvent};
+use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::{Event, LinkState, SyncEvent};
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;
 use handfast_testkit::{Clocked as _, World};
@@ -243,10 +244,10 @@ fn a_web_starts_anew_at_a_phone_with_another_log() {
         world.web.disk.rows.clear();
         world.crash(PHONE);
         if is_other_log {
-            let (now, log) = (world.now, Some(LogId::from_bytes([1; 16])));
+            let (now, log) = (world.now, LogId::from_bytes([1; 16]));
             let pairs = &world.phone.disk.pairs;
-            world.phone.machine = Endpoint::load(PHONE, pairs, log, now, &mut world.rng).unwrap();
-            world.phone.machine.set_log_head(now, 1);
+            world.phone.machine = AnyEndpoint::load(PHONE, pairs, log, now, &mut world.rng).unwrap();
+            world.phone.machine.phone().set_log_head(now, 1);
         }
         world.run_until_live();
         world.run_for(Duration::from_secs(5));

@@ -56,8 +56,8 @@ impl Script {
         let now = self.evil.now;
         let collection = Collection::new(&[0]).expect("a name");
         match verb {
-            "subscribe" => self.evil.device.machine.subscribe(now, collection).expect("it may"),
-            "leave" => self.evil.device.machine.unsubscribe(now, collection).expect("it may"),
+            "subscribe" => self.evil.device.machine.companion().subscribe(now, collection).expect("it may"),
+            "leave" => self.evil.device.machine.companion().unsubscribe(now, collection).expect("it may"),
             "send" => {
                 let body = Bytes::from(unhex(given["body"].as_str().expect("hex")));
                 for _ in 0..given["times"].as_u64().expect("a number") {

@@ -205,16 +205,21 @@ fn collections_past_the_limit_are_reached_by_leaving_others() {
                 3 * u64::try_from(at - SUBSCRIPTIONS_MAX + 1).unwrap(),
             );
             world.run_until("its rows", MINUTE, |w| w.web.disk.rows.contains_key(&row));
-            let refused = world.web.machine.subscribe(world.now, collection(name));
+            let refused = world.web.machine.companion().subscribe(world.now, collection(name));
             assert_eq!(refused, Err(SendRefused::TooMany));
-            world.web.machine.unsubscribe(world.now, collection(&names[at - SUBSCRIPTIONS_MAX])).unwrap();
+            world
+                .web
+                .machine
+                .companion()
+                .unsubscribe(world.now, collection(&names[at - SUBSCRIPTIONS_MAX]))
+                .unwrap();
             let left =
                 count(&world, |event| matches!(event, Event::Sync(SyncEvent::Unsubscribed { .. }))) + 1;
             world.run_until("left", MINUTE, |w| {
                 count(w, |event| matches!(event, Event::Sync(SyncEvent::Unsubscribed { .. }))) == left
             });
         }
-        world.web.machine.subscribe(world.now, collection(name)).unwrap();
+        world.web.machine.companion().subscribe(world.now, collection(name)).unwrap();
     }
     world.run_until("all rows", MINUTE, |w| w.web.disk.rows.len() == 600);
     assert_eq!(world.web.disk.rows, world.phone.disk.rows);
@@ -225,16 +230,19 @@ fn a_subscription_left_and_taken_again_at_once_loses_nothing() {
     // req: SYN-011
     let mut world = World::live(9);
     add(&mut world, b"a", 400);
-    world.web.machine.subscribe(world.now, collection(b"a")).unwrap();
+    world.web.machine.companion().subscribe(world.now, collection(b"a")).unwrap();
     for _ in 0..40 {
-        world.web.machine.unsubscribe(world.now, collection(b"a")).unwrap();
-        world.web.machine.subscribe(world.now, collection(b"a")).unwrap();
+        world.web.machine.companion().unsubscribe(world.now, collection(b"a")).unwrap();
+        world.web.machine.companion().subscribe(world.now, collection(b"a")).unwrap();
         world.run_for(Duration::from_millis(1));
         add(&mut world, b"a", 1);
     }
     world.run_until("all rows", MINUTE, |w| w.web.disk.rows == w.phone.disk.rows);
     assert_eq!(repairs(&world), 0);
-    assert!(world.web.machine.unsubscribe(world.now, collection(b"b")).is_err(), "there is none to leave");
+    assert!(
+        world.web.machine.companion().unsubscribe(world.now, collection(b"b")).is_err(),
+        "there is none to leave"
+    );
 }
 
 #[test]
@@ -327,7 +335,7 @@ fn msg_062_a_collection_of_which_nothing_is_kept_begins_at_the_newest_revision()
     // req: MSG-062
     let mut world = World::live(17);
     add(&mut world, b"a", 40);
-    world.web.machine.subscribe_from_now(world.now, collection(b"c")).unwrap();
+    world.web.machine.companion().subscribe_from_now(world.now, collection(b"c")).unwrap();
     world.run_until("in step", MINUTE, |w| in_step(w) == 1);
     assert_eq!((world.phone.app.pages_given, world.web.disk.rows.len()), (1, 0));
     add(&mut world, b"c", 3);
@@ -337,7 +345,7 @@ fn msg_062_a_collection_of_which_nothing_is_kept_begins_at_the_newest_revision()
     let live = |w: &mut World| count(w, |event| matches!(event, Event::Connected { .. })) > 0;
     world.run_until("connected", MINUTE, live);
     add(&mut world, b"c", 2);
-    world.web.machine.subscribe_from_now(world.now, collection(b"c")).unwrap();
+    world.web.machine.companion().subscribe_from_now(world.now, collection(b"c")).unwrap();
     world.run_until("five rows", MINUTE, |w| w.web.disk.rows.len() == 5);
     assert_eq!(world.phone.app.pages_given, 1);
 }

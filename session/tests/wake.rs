@@ -17,7 +17,7 @@ fn asked(evil: &Evil) -> usize {
 /// A web whose phone has just left.
 fn alone() -> Evil {
     let mut evil = Evil::against(DeviceRole::Web);
-    evil.device.machine.set_wake_handle(evil.now, Some(Bytes::from_static(b"handle"))).unwrap();
+    evil.device.machine.companion().set_wake_handle(evil.now, Some(Bytes::from_static(b"handle"))).unwrap();
     evil.give(&RelayFrame::Peer(Peer::Down).encode());
     evil.listen();
     evil
@@ -43,12 +43,12 @@ fn a_web_asks_for_its_phone_and_shows_that_it_wakes() {
 fn a_web_that_is_hidden_or_whose_phone_is_there_asks_for_nothing() {
     // req: TIM-006
     let mut evil = Evil::against(DeviceRole::Web);
-    evil.device.machine.set_wake_handle(evil.now, Some(Bytes::from_static(b"handle"))).unwrap();
+    evil.device.machine.companion().set_wake_handle(evil.now, Some(Bytes::from_static(b"handle"))).unwrap();
     evil.wait(Duration::from_secs(50));
     assert_eq!(asked(&evil), 0, "the phone is there");
     let mut evil = alone();
     let before = asked(&evil);
-    evil.device.machine.set_hidden(evil.now, true);
+    evil.device.machine.companion().set_hidden(evil.now, true);
     evil.listen();
     for _ in 0..20 {
         evil.wait(Duration::from_secs(50));
@@ -69,23 +69,22 @@ fn a_web_asks_thirty_times_an_hour_at_most() {
 }
 
 #[test]
-fn a_handle_has_a_maximum_and_a_phone_has_none() {
+fn a_handle_has_a_maximum() {
     let mut evil = Evil::against(DeviceRole::Web);
     let handle = |len| Some(Bytes::from(vec![1; len]));
-    assert_eq!(evil.device.machine.set_wake_handle(evil.now, handle(WAKE_HANDLE_LEN_MAX)), Ok(()));
-    let over = evil.device.machine.set_wake_handle(evil.now, handle(WAKE_HANDLE_LEN_MAX + 1));
+    assert_eq!(
+        evil.device.machine.companion().set_wake_handle(evil.now, handle(WAKE_HANDLE_LEN_MAX)),
+        Ok(())
+    );
+    let over = evil.device.machine.companion().set_wake_handle(evil.now, handle(WAKE_HANDLE_LEN_MAX + 1));
     assert_eq!(over, Err(ApiMisuse::TooLarge));
-    let mut phone = Evil::against(DeviceRole::Phone);
-    let now = phone.now;
-    assert_eq!(phone.device.machine.set_wake_handle(now, None), Err(ApiMisuse::WrongRole));
-    assert!(!evil.device.machine.handle_wake(now), "only a phone is woken");
 }
 
 #[test]
 fn the_relay_says_that_it_cannot_wake_and_the_web_waits_on() {
     // req: RLY-060
     let mut world = World::live(300);
-    world.web.machine.set_wake_handle(world.now, Some(Bytes::from_static(b"handle"))).unwrap();
+    world.web.machine.companion().set_wake_handle(world.now, Some(Bytes::from_static(b"handle"))).unwrap();
     world.phone.paused = true;
     world.cut(DeviceRole::Phone);
     world.run_for(Duration::from_secs(3));
@@ -99,7 +98,7 @@ fn the_relay_says_that_it_cannot_wake_and_the_web_waits_on() {
 fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
     // req: TIM-007
     let mut evil = Evil::against(DeviceRole::Phone);
-    let follows: Vec<bool> = (0..4).map(|_| evil.device.machine.handle_wake(evil.now)).collect();
+    let follows: Vec<bool> = (0..4).map(|_| evil.device.machine.phone().handle_wake(evil.now)).collect();
     assert_eq!(follows, [true, true, true, false]);
     evil.hang_up();
     let mut evil = Evil::against(DeviceRole::Phone);
@@ -107,7 +106,7 @@ fn a_phone_that_is_woken_comes_at_once_but_not_for_ever() {
         evil.hang_up();
     }
     evil.device.events.clear();
-    assert!(evil.device.machine.handle_wake(evil.now));
+    assert!(evil.device.machine.phone().handle_wake(evil.now));
     evil.listen();
     evil.wait(Duration::ZERO);
     assert!(evil.device.events.contains(&Event::Connect), "without waiting for the back-off");

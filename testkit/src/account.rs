@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor, RowId};
+use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
+use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::{
-    ApiMisuse, Endpoint, Event, Message, Pairs, Repeat, RowDigest, SendRefused, StreamEnd, StreamEvent,
-    SyncEvent, Value,
+    ApiMisuse, Event, Message, Pairs, Repeat, RowDigest, SendRefused, StreamEnd, StreamEvent, SyncEvent,
+    Value,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::CryptoRng;
 
 use crate::commands::{key, number_of};
-use crate::host::{App, Disk as _, Host, LOG, load};
+use crate::host::{App, Disk as _, Host, LOG};
 use crate::net::Net;
 
 /// What survives a crash.
@@ -77,14 +79,14 @@ pub type Device = Host<Account>;
 /// Two of them, linked.
 pub type World = Net<Account>;
 
-const OTHER_LOG: [u8; 16] = [8; 16];
+const OTHER_LOG: LogId = LogId::from_bytes([8; 16]);
 
 fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
     (u64::from_be_bytes(item[..8].try_into().unwrap()), item[8..].to_vec())
 }
 
 impl App for Account {
-    type Machine = Endpoint;
+    type Machine = AnyEndpoint;
     type Disk = Disk;
 
     fn deliver(host: &mut Device, now: Timestamp, message: Message) {
@@ -99,14 +101,14 @@ impl App for Account {
 
 impl Device {
     pub fn new(role: DeviceRole, pairs: Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
-        let endpoint = load(role, &pairs, LOG, now, rng).unwrap();
+        let endpoint = AnyEndpoint::load(role, &pairs, LOG, now, rng).unwrap();
         Self::over(role, endpoint, Disk { pairs, ..Disk::default() }, Account::default(), now)
     }
 
     /// Starts again from the disk; what was in memory is gone, apart from what a test has set.
     pub fn reload(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         let log = if self.app.has_other_log { OTHER_LOG } else { LOG };
-        let endpoint = load(self.role, self.disk.pairs(), log, now, rng).unwrap();
+        let endpoint = AnyEndpoint::load(self.role, self.disk.pairs(), log, now, rng).unwrap();
         let app = Account {
             content: std::mem::take(&mut self.app.content),
             want_collections: std::mem::take(&mut self.app.want_collections),
@@ -126,8 +128,11 @@ impl Device {
             }
             let _ = new.app.streams.insert(stream.id, meta);
         }
-        new.machine.set_log_head(now, new.rev());
-        new.machine.set_log_floor(now, new.disk.floor);
+        let (head, floor) = (new.rev(), new.disk.floor);
+        if let AnyEndpoint::Phone(endpoint) = &mut new.machine {
+            endpoint.set_log_head(now, head);
+            endpoint.set_log_floor(now, floor);
+        }
         *self = new;
     }
 
@@ -139,23 +144,23 @@ impl Device {
     pub fn add_row(&mut self, now: Timestamp, collection: &[u8], item: &[u8]) {
         let rev = self.rev() + 1;
         let _ = self.disk.rows.insert((collection.to_vec(), rev), item.to_vec());
-        self.machine.set_log_head(now, rev);
+        self.machine.phone().set_log_head(now, rev);
     }
 
     /// Phone: the log no longer reaches back beyond `floor`.
     pub fn prune(&mut self, now: Timestamp, floor: u64) {
         self.disk.floor = floor;
-        self.machine.set_log_floor(now, floor);
+        self.machine.phone().set_log_floor(now, floor);
     }
 
     /// At the web: sends a command, under a key that no state of this device has seen. Returns what a test calls it by;
     /// none when the device stops before it is stored.
     ///
     /// # Errors
-    /// As of [`Endpoint::send`].
+    /// As of [`handfast_session::CompanionEndpoint::send`].
     pub fn send(&mut self, now: Timestamp, body: &Bytes) -> Result<Option<u64>, SendRefused> {
         let n = self.app.keys.saturating_add(1);
-        let commit = self.machine.send(now, key(n), body)?;
+        let commit = self.machine.companion().send(now, key(n), body)?;
         self.app.keys = n;
         Ok(self.commit(now, commit).then_some(n))
     }
@@ -166,7 +171,7 @@ impl Device {
                 self.disk.effects.push((number_of(&key), body.to_vec()));
                 let repeat = self.app.repeat.unwrap_or(Repeat::Answer);
                 let answer = Bytes::from([b"did ", &body[..body.len().min(60_000)]].concat());
-                let commit = self.machine.answer(now, key, &answer, repeat).unwrap();
+                let commit = self.machine.phone().answer(now, key, &answer, repeat).unwrap();
                 let _ = self.commit(now, commit);
             }
             Message::Result { key, body } => {
@@ -206,7 +211,7 @@ impl Device {
         match event {
             Event::Connected { .. } if self.role == DeviceRole::Web => {
                 for name in &self.app.want_collections {
-                    self.machine.subscribe(now, Collection::new(name).unwrap()).unwrap();
+                    self.machine.companion().subscribe(now, Collection::new(name).unwrap()).unwrap();
                 }
             }
             Event::Sync(SyncEvent::DeltaWanted { collection, after, budget }) => {
@@ -222,7 +227,8 @@ impl Device {
                 if self.app.wrong_digest {
                     digest.add(&RowId::from_number(0), 0);
                 }
-                self.machine.provide_digest(now, &collection, self.rev(), digest.value()).unwrap();
+                let rev = self.rev();
+                self.machine.provide_digest(now, &collection, rev, digest.value()).unwrap();
             }
             Event::Stream(StreamEvent::DataWanted { id, offset, max }) => {
                 self.give_data(now, id, offset, max);
@@ -268,13 +274,13 @@ impl Device {
         }
         let whole = self.disk.rows.keys().filter(|(n, r)| n == collection.as_bytes() && *r > to).count() == 0;
         let to = if whole { self.rev() } else { to };
-        self.machine.provide_delta(now, collection, to, &items).unwrap();
+        self.machine.phone().provide_delta(now, collection, to, &items).unwrap();
     }
 
     /// The cursor of a page: the snapshot's revision and the last row given.
     fn give_page(&mut self, now: Timestamp, collection: &Collection, page: &PageCursor, budget: usize) {
         if self.app.refuse_pages {
-            self.machine.reject_page_cursor(now, collection).unwrap();
+            self.machine.phone().reject_page_cursor(now, collection).unwrap();
             return;
         }
         let number =
@@ -298,7 +304,7 @@ impl Device {
         for _ in 0..self.app.rows_a_page {
             self.add_row(now, collection.as_bytes(), b"live");
         }
-        self.machine.provide_page(now, collection, rev, next, &items).unwrap();
+        self.machine.phone().provide_page(now, collection, rev, next, &items).unwrap();
     }
 
     fn take_page(&mut self, collection: &Collection, first: bool, last: bool, items: &Items) {

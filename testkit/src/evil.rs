@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Frame;
-use handfast_codec::ids::{AttachmentId, CommandKey, Epoch, LogId, PskId, Signature};
+use handfast_codec::ids::{AttachmentId, CommandKey, Epoch, PskId, Signature};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkHead, KkMode, ResumeBlock};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
@@ -200,7 +200,7 @@ impl Evil {
             Link::Phone(_) => (p2w, w2p),
             Link::Web(_) => (w2p, p2w),
         };
-        let log_id = LogId::from_bytes(LOG);
+        let log_id = LOG;
         ResumeBlock {
             out_epoch,
             in_epoch,
@@ -417,7 +417,7 @@ pub fn against_web(frames: &[Frame]) -> Evil {
 /// A web that has subscribed to collection 0.
 pub fn subscribed() -> Evil {
     let mut evil = Evil::against(DeviceRole::Web);
-    evil.device.machine.subscribe(evil.now, collection(0)).unwrap();
+    evil.device.machine.companion().subscribe(evil.now, collection(0)).unwrap();
     evil.listen();
     evil
 }

@@ -6,16 +6,14 @@ use std::marker::PhantomData;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
-use handfast_session::{
-    Commit, Endpoint, Event, LinkState, LoadError, Message, Output, PairingEvent, Pairs, PairsTxn,
-};
+use handfast_session::{Commit, Event, LinkState, Message, Output, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
 
 use crate::machine::{Machine, Polled};
 
 /// The log of a phone.
-pub const LOG: [u8; 16] = [9; 16];
+pub const LOG: LogId = LogId::from_bytes([9; 16]);
 /// How many frames leave before others have their turn.
 const FRAMES_AT_ONCE: usize = 8;
 
@@ -103,21 +101,6 @@ pub struct Host<A: App> {
     wants_socket: bool,
     closing: Option<SocketId>,
     moved: bool,
-}
-
-/// Loads a link as a program does when it starts, at a phone with this log.
-///
-/// # Errors
-/// [`LoadError`]: there is no link in the rows.
-pub fn load(
-    role: DeviceRole,
-    pairs: &Pairs,
-    log: [u8; 16],
-    now: Timestamp,
-    rng: &mut dyn CryptoRng,
-) -> Result<Endpoint, LoadError> {
-    let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes(log));
-    Endpoint::load(role, pairs, log, now, rng)
 }
 
 impl<M: Machine> Host<Bare<M>> {

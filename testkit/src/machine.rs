@@ -2,6 +2,8 @@
 
 use bytes::BytesMut;
 use handfast_codec::Timestamp;
+use handfast_session::hazmat::{AnyEndpoint, AnyRole};
+use handfast_session::role::Role;
 use handfast_session::{ApiMisuse, CommitId, Endpoint, Event, Output, Pairing, PairingEvent, PairingOutput};
 use rand_chacha::rand_core::CryptoRng;
 
@@ -9,7 +11,7 @@ use rand_chacha::rand_core::CryptoRng;
 pub enum Driven<'a> {
     None,
     Code(&'a mut Pairing),
-    Link(&'a mut Endpoint),
+    Link(&'a mut dyn AnyRole),
 }
 
 /// What either machine says: an output that both have, or an event of a pairing.
@@ -107,9 +109,15 @@ pub trait Machine {
     }
 }
 
-impl Machine for Endpoint {
+impl<R: Role + 'static> Machine for Endpoint<R> {
     fn driven(&mut self) -> Driven<'_> {
         Driven::Link(self)
+    }
+}
+
+impl Machine for AnyEndpoint {
+    fn driven(&mut self) -> Driven<'_> {
+        Driven::Link(&mut **self)
     }
 }
 

@@ -13,11 +13,11 @@ use handfast_codec::role::DeviceRole;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
+use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::resume::Verdict;
 use handfast_session::{
-    Commit, Endpoint, Event, Message, Output, Pairing, PairingEvent, PairingOutput, Pairs, PairsTxn,
-    SyncEvent,
+    Commit, Event, Message, Output, Pairing, PairingEvent, PairingOutput, Pairs, PairsTxn, SyncEvent,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
@@ -32,7 +32,7 @@ use crate::shim::told_of_pairing;
 /// What the runner's end is at: the machine of a code, or of the link that came of it.
 enum Machine {
     Code(Box<Pairing>),
-    Link(Box<Endpoint>),
+    Link(Box<AnyEndpoint>),
 }
 
 /// The peer of the program.
@@ -163,12 +163,12 @@ impl Other {
         let Some(Machine::Link(endpoint)) = &mut self.machine else {
             return Err(anyhow!("there is no link"));
         };
-        match self.role {
-            DeviceRole::Phone => {
+        match endpoint.as_mut() {
+            AnyEndpoint::Phone(endpoint) => {
                 let rev = self.account.receive(chat, text);
                 endpoint.set_log_head(now, rev);
             }
-            DeviceRole::Web => {
+            AnyEndpoint::Companion(endpoint) => {
                 let mut key = [0; 16];
                 self.rng.fill_bytes(&mut key);
                 let sent = endpoint.send(now, CommandKey::from_bytes(key), &Account::command(chat, text))?;
@@ -298,9 +298,8 @@ impl Other {
 
     /// The pairing has ended in a link: goes on with that.
     fn begin_link(&mut self, now: Timestamp, hub: &mut Hub) -> Result<()> {
-        let log = (self.role == DeviceRole::Phone).then_some(self.log);
-        let mut endpoint = Endpoint::load(self.role, &self.pairs, log, now, &mut self.rng)?;
-        if self.role == DeviceRole::Phone {
+        let mut endpoint = AnyEndpoint::load(self.role, &self.pairs, self.log, now, &mut self.rng)?;
+        if let AnyEndpoint::Phone(endpoint) = &mut endpoint {
             endpoint.set_log_head(now, self.account.rev());
         }
         self.begin(hub, Machine::Link(Box::new(endpoint)));
@@ -322,8 +321,8 @@ impl Other {
             Message::Command { key, body } => {
                 let (result, said, rev) = self.account.run(&body);
                 self.told.extend(said);
-                let commit = endpoint.answer(now, key, &result, Account::repeat(&body))?;
-                endpoint.set_log_head(now, rev);
+                let commit = endpoint.phone().answer(now, key, &result, Account::repeat(&body))?;
+                endpoint.phone().set_log_head(now, rev);
                 self.commit(now, &commit)?;
             }
             Message::Result { key, .. } => self.told.push(format!("result {}", hex(key))),
@@ -331,14 +330,14 @@ impl Other {
                 for items in items {
                     self.told.extend(self.account.rows(&collection, items.iter()));
                 }
-                self.account.follow(|collection| endpoint.subscribe(now, collection).is_ok());
+                self.account.follow(|collection| endpoint.companion().subscribe(now, collection).is_ok());
             }
             Message::Page { collection, first, items, .. } => {
                 if first {
                     self.account.forget(&collection);
                 }
                 self.told.extend(self.account.rows(&collection, items.iter()));
-                self.account.follow(|collection| endpoint.subscribe(now, collection).is_ok());
+                self.account.follow(|collection| endpoint.companion().subscribe(now, collection).is_ok());
             }
             _ => {}
         }
@@ -364,7 +363,7 @@ impl Other {
                 let verdict = if *verdict == Verdict::Resume { "RESUME" } else { "RESET" };
                 self.told.push(format!("connected {verdict}"));
                 if let Some(Machine::Link(endpoint)) = &mut self.machine
-                    && self.role == DeviceRole::Web
+                    && let AnyEndpoint::Companion(endpoint) = endpoint.as_mut()
                 {
                     self.account.begin();
                     self.account.follow(|collection| endpoint.subscribe(now, collection).is_ok());
@@ -373,13 +372,13 @@ impl Other {
             Event::Sync(SyncEvent::DeltaWanted { collection, after, .. }) => {
                 let (rev, items) = self.account.above(collection, *after);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
-                    endpoint.provide_delta(now, collection, rev, &items)?;
+                    endpoint.phone().provide_delta(now, collection, rev, &items)?;
                 }
             }
             Event::Sync(SyncEvent::PageWanted { collection, .. }) => {
                 let (rev, items) = self.account.above(collection, 0);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
-                    endpoint.provide_page(
+                    endpoint.phone().provide_page(
                         now,
                         collection,
                         rev,

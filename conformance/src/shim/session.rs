@@ -9,9 +9,10 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, OpenKind, RowId};
 use handfast_codec::ids::{CommandKey, LogId};
 use handfast_codec::role::DeviceRole;
+use handfast_session::hazmat::{self, AnyEndpoint};
 use handfast_session::{
-    Commit, Endpoint, Event, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, StreamEvent, SyncEvent,
-    hazmat,
+    Commit, CompanionEndpoint, Event, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, StreamEvent,
+    SyncEvent,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -21,11 +22,11 @@ use crate::fields::{Fields, hex};
 use crate::link_keys;
 
 /// The phone's log in live cases.
-const LOG: [u8; 16] = [9; 16];
+const LOG: LogId = LogId::from_bytes([9; 16]);
 
 /// One link.
 pub(super) struct Session {
-    endpoint: Endpoint,
+    endpoint: AnyEndpoint,
     pairs: Pairs,
     rng: ChaCha20Rng,
     /// What was sent and told since the last answer.
@@ -62,8 +63,7 @@ impl Session {
             }
             other => bail!("{other} is no role of a link"),
         };
-        let log = (role == DeviceRole::Phone).then_some(LogId::from_bytes(LOG));
-        let endpoint = Endpoint::load(role, &pairs, log, now, &mut rng)?;
+        let endpoint = AnyEndpoint::load(role, &pairs, LOG, now, &mut rng)?;
         Ok(Self { endpoint, pairs, rng, sent: Vec::new(), told: Vec::new() })
     }
 
@@ -84,6 +84,13 @@ impl Session {
         }
         let wait = self.drain(now)?;
         Ok(answer(&mut self.sent, &mut self.told, wait))
+    }
+
+    fn companion(&mut self) -> Result<&mut CompanionEndpoint> {
+        match &mut self.endpoint {
+            AnyEndpoint::Companion(endpoint) => Ok(endpoint),
+            AnyEndpoint::Phone(_) => bail!("only a companion can do that"),
+        }
     }
 
     fn commit(&mut self, now: Timestamp, commit: &Commit) -> Result<()> {
@@ -114,7 +121,7 @@ impl Session {
         match message {
             Message::Command { key, body } => {
                 self.told.push(format!("command {} {}", hex(key), hex(&body)));
-                let commit = self.endpoint.answer(now, key, &body, Repeat::Answer)?;
+                let commit = self.endpoint.phone().answer(now, key, &body, Repeat::Answer)?;
                 self.commit(now, &commit)?;
             }
             Message::Result { key, .. } => self.told.push(format!("result {}", hex(key))),
@@ -137,10 +144,10 @@ impl Session {
     fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         match event {
             Event::Sync(SyncEvent::DeltaWanted { collection, .. }) => {
-                self.endpoint.provide_delta(now, collection, 0, &[])?;
+                self.endpoint.phone().provide_delta(now, collection, 0, &[])?;
             }
             Event::Sync(SyncEvent::PageWanted { collection, .. }) => {
-                self.endpoint.reject_page_cursor(now, collection)?;
+                self.endpoint.phone().reject_page_cursor(now, collection)?;
             }
             Event::Sync(SyncEvent::DigestWanted { collection }) => {
                 let digest: RowDigest = std::iter::empty::<(&RowId, u64)>().collect();
@@ -168,11 +175,11 @@ impl Session {
             "send" => {
                 let body = Bytes::from(input.bytes("body")?);
                 let key = CommandKey::from_bytes(input.array("key")?);
-                self.endpoint.send(now, key, &body).map(Some)
+                self.companion()?.send(now, key, &body).map(Some)
             }
             "subscribe" => {
                 let collection = Collection::new(&input.bytes("collection")?).context("a collection")?;
-                self.endpoint.subscribe(now, collection).map(|()| None)
+                self.companion()?.subscribe(now, collection).map(|()| None)
             }
             "open" => {
                 let kind = if input.text("kind")? == "put" { OpenKind::Put } else { OpenKind::Get };

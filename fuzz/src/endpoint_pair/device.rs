@@ -6,11 +6,12 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items, OpenKind, RowId};
 use handfast_codec::ids::CommandKey;
 use handfast_codec::{DeviceRole, Timestamp};
+use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::{
-    Commit, Endpoint, Event, Message, Pairs, PairsTxn, Repeat, RowDigest, SendRefused, StreamEnd,
-    StreamEvent, SyncEvent,
+    Commit, Event, Message, Pairs, PairsTxn, Repeat, RowDigest, SendRefused, StreamEnd, StreamEvent,
+    SyncEvent,
 };
-use handfast_testkit::host::{self, App, Host, LOG, load};
+use handfast_testkit::host::{self, App, Host, LOG};
 use rand_chacha::ChaCha20Rng;
 
 /// What a crash leaves.
@@ -94,7 +95,7 @@ impl host::Disk for Disk {
 }
 
 impl App for Play {
-    type Machine = Endpoint;
+    type Machine = AnyEndpoint;
     type Disk = Disk;
 
     fn persist(device: &mut Device, _: Timestamp, commit: Commit) -> bool {
@@ -113,7 +114,8 @@ impl App for Play {
 }
 
 pub(super) fn start(role: DeviceRole, disk: Disk, now: Timestamp, rng: &mut ChaCha20Rng) -> Device {
-    let endpoint = load(role, &disk.pairs, LOG, now, rng).expect("what was committed can be loaded");
+    let endpoint =
+        AnyEndpoint::load(role, &disk.pairs, LOG, now, rng).expect("what was committed can be loaded");
     let mut device = Host::over(role, endpoint, disk, Play::default(), now);
     for stream in device.machine.streams() {
         let durable = usize::try_from(stream.durable).expect("a small stream");
@@ -126,7 +128,7 @@ pub(super) fn start(role: DeviceRole, disk: Disk, now: Timestamp, rng: &mut ChaC
     }
     if role == DeviceRole::Phone {
         let rev = device.disk.rev();
-        device.machine.set_log_head(now, rev);
+        device.machine.phone().set_log_head(now, rev);
     }
     device
 }
@@ -146,13 +148,13 @@ pub(super) fn has_streams(device: &Device) -> bool {
 pub(super) fn add_row(device: &mut Device, now: Timestamp, collection: u8, item: &[u8]) {
     let rev = device.disk.rev() + 1;
     let _ = device.disk.rows.insert((collection, rev), Bytes::copy_from_slice(item));
-    device.machine.set_log_head(now, rev);
+    device.machine.phone().set_log_head(now, rev);
 }
 
 pub(super) fn send(device: &mut Device, now: Timestamp, body: Bytes) {
     device.disk.acts += 1;
     let key = CommandKey::from_bytes(u128::from(device.disk.acts).to_be_bytes());
-    if let Ok(commit) = device.machine.send(now, key, &body) {
+    if let Ok(commit) = device.machine.companion().send(now, key, &body) {
         device.app.current.effects.push(Effect::Sent(key, body));
         device.app.current.commits.push(commit);
     }
@@ -170,7 +172,7 @@ pub(super) fn follow(device: &mut Device, now: Timestamp, collection: u8) {
     if !device.app.follows.contains(&collection) {
         device.app.follows.push(collection);
     }
-    let _ = device.machine.subscribe(now, name(collection));
+    let _ = device.machine.companion().subscribe(now, name(collection));
 }
 
 /// Drains the endpoint, and makes its transactions unless they are held. Returns what it sends.
@@ -214,7 +216,7 @@ pub(super) fn flush(device: &mut Device, now: Timestamp) -> bool {
 fn deliver(device: &mut Device, now: Timestamp, message: Message) {
     match message {
         Message::Command { key, body } => {
-            let commit = device.machine.answer(now, key, &answer_to(&body), Repeat::Answer);
+            let commit = device.machine.phone().answer(now, key, &answer_to(&body), Repeat::Answer);
             device.app.current.commits.push(commit.expect("a command that was delivered can be answered"));
             device.app.current.effects.push(Effect::Ran(key, body));
         }
@@ -244,7 +246,7 @@ fn on_event(device: &mut Device, now: Timestamp, event: &Event) {
     match event {
         Event::Connected { .. } if device.role == DeviceRole::Web => {
             for collection in device.app.follows.clone() {
-                let _ = device.machine.subscribe(now, name(collection));
+                let _ = device.machine.companion().subscribe(now, name(collection));
             }
         }
         Event::Sync(SyncEvent::DeltaWanted { collection, after, budget }) => {
@@ -344,7 +346,7 @@ fn give_rows(device: &mut Device, now: Timestamp, collection: &Collection, after
         }
         items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
     }
-    device.machine.provide_delta(now, collection, to, &items).expect("what was asked for");
+    device.machine.phone().provide_delta(now, collection, to, &items).expect("what was asked for");
 }
 
 /// The digest of the rows as the open transactions leave them.

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use handfast_codec::Timestamp;
+use handfast_session::role::Role;
 use rand_core::CryptoRng;
 
 use super::connect::Connector;
@@ -113,8 +114,8 @@ impl HostDriver {
 }
 
 /// Reports an event of one of a host's sockets to that host.
-pub fn hand_over<L, A, E>(
-    host: &mut Host<L, A, E>,
+pub fn hand_over<R: Role, L, A, E>(
+    host: &mut Host<R, L, A, E>,
     now: Timestamp,
     rng: &mut dyn CryptoRng,
     tag: SocketTag,

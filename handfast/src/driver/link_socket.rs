@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use handfast_codec::{RelayName, Timestamp};
+use handfast_session::role::Role;
 use handfast_session::{ApiMisuse, Endpoint};
 use rand_core::CryptoRng;
 use tokio::runtime::Handle;
@@ -85,8 +86,8 @@ impl LinkSocket {
 /// # Errors
 ///
 /// [`ApiMisuse`] when the event is not one of the socket that the endpoint asked for.
-pub fn tell(
-    endpoint: &mut Endpoint,
+pub fn tell<R: Role>(
+    endpoint: &mut Endpoint<R>,
     now: Timestamp,
     rng: &mut dyn CryptoRng,
     event: Option<SocketEvent>,

@@ -5,17 +5,30 @@ use core::time::Duration;
 
 use handfast_codec::ids::MailboxId;
 use handfast_codec::{ErrorCode, Timestamp};
+use handfast_session::role::Role;
 use handfast_session::{Commit, Event, Message, PairingEvent};
 use rand_core::CryptoRng;
 
 use super::{Attempt, Host, Link};
 
 /// The [`Host`] of an application.
-pub type HostOf<P> = Host<<P as Application>::Link, <P as Application>::Attempt, <P as Application>::Event>;
+pub type HostOf<P> = Host<
+    <P as Application>::Role,
+    <P as Application>::Link,
+    <P as Application>::Attempt,
+    <P as Application>::Event,
+>;
 /// The [`Link`] of an application.
-pub type LinkOf<P> = Link<<P as Application>::Link>;
+pub type LinkOf<P> = Link<<P as Application>::Role, <P as Application>::Link>;
 /// The pairing [`Attempt`] of an application.
 pub type AttemptOf<P> = Attempt<<P as Application>::Attempt>;
+/// What an application has [`Lost`].
+pub type LostOf<P> = Lost<
+    <P as Application>::Role,
+    <P as Application>::Link,
+    <P as Application>::Attempt,
+    <P as Application>::Event,
+>;
 
 /// The error of a round in which a call of the application failed halfway through its writes, so that nothing
 /// could be stored.
@@ -27,11 +40,11 @@ pub struct Incomplete;
 /// What the host had in memory when the store failed. It is dropped; only what is stored counts.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the three things that a host holds")]
-pub struct Lost<L, A, E> {
+pub struct Lost<R: Role, L, A, E> {
     /// Events that are never shown, because what they report is not durable.
     pub events: Vec<E>,
     /// The links that were in memory.
-    pub links: Vec<Link<L>>,
+    pub links: Vec<Link<R, L>>,
     /// The pairing attempts that were in memory.
     pub attempts: Vec<Attempt<A>>,
 }
@@ -42,6 +55,8 @@ pub struct Lost<L, A, E> {
 /// The writes of these functions form one transaction, which the first write begins and
 /// [`Application::commit`] ends. An error ends the round and undoes all writes since the last commit.
 pub trait Application {
+    /// The role of the program's device in its links.
+    type Role: Role;
     /// The application's data for each link.
     type Link;
     /// The application's data for each pairing attempt.
@@ -134,13 +149,7 @@ pub trait Application {
 
     /// Undoes everything since the last commit, in the store and in memory, because the store failed.
     /// [`Application::load`] is called after `pause` has passed.
-    fn failed(
-        &mut self,
-        now: Timestamp,
-        lost: Lost<Self::Link, Self::Attempt, Self::Event>,
-        error: &Self::Error,
-        pause: Duration,
-    );
+    fn failed(&mut self, now: Timestamp, lost: LostOf<Self>, error: &Self::Error, pause: Duration);
 
     /// Returns whether waiting cannot repair this failure. If so, [`super::settle`] returns the failure, and
     /// the process should end.

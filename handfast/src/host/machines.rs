@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use handfast_codec::ids::MailboxId;
 use handfast_codec::limits::COMMITS_OPEN_MAX;
 use handfast_codec::{ErrorCode, Timestamp};
+use handfast_session::role::Role;
 use handfast_session::{Commit, CommitId, Endpoint, Pairing};
 
 use super::SocketTag;
@@ -36,9 +37,9 @@ impl Port {
 /// A link at run time. The application may call the link's machine at any time; [`super::settle`] drains the
 /// machine in the next round.
 #[derive(Debug)]
-pub struct Link<L> {
+pub struct Link<R: Role, L> {
     /// The machine of the link.
-    pub endpoint: Endpoint,
+    pub endpoint: Endpoint<R>,
     /// The application's data for the link.
     pub data: L,
     id: MailboxId,
@@ -47,10 +48,10 @@ pub struct Link<L> {
     pub(super) port: Port,
 }
 
-impl<L> Link<L> {
+impl<R: Role, L> Link<R, L> {
     /// Creates a link from a machine that was loaded from the store, for [`super::Host::add_link`].
     #[must_use]
-    pub fn new(now: Timestamp, id: MailboxId, endpoint: Endpoint, data: L) -> Self {
+    pub fn new(now: Timestamp, id: MailboxId, endpoint: Endpoint<R>, data: L) -> Self {
         Self { endpoint, data, id, commits: Vec::new(), port: Port::new(now) }
     }
 

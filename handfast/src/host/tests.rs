@@ -8,11 +8,12 @@ use core::time::Duration;
 use bytes::Bytes;
 use handfast_codec::ids::{CommandKey, MailboxId};
 use handfast_codec::qr::Offer;
-use handfast_codec::{DeviceRole, ErrorCode, RelayName, Timestamp};
+use handfast_codec::{ErrorCode, RelayName, Timestamp};
 use handfast_handshake::pairing::Claims;
 use handfast_session::hazmat::Linked;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
-use handfast_session::{Commit, Endpoint, Event, Message, Pairing, PairingEvent, Pairs, PairsTxn};
+use handfast_session::role::Companion;
+use handfast_session::{Commit, CompanionEndpoint, Event, Message, Pairing, PairingEvent, Pairs, PairsTxn};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, SeedableRng};
 
@@ -56,6 +57,7 @@ struct App {
 }
 
 impl Application for App {
+    type Role = Companion;
     type Link = ();
     type Attempt = ();
     type Event = Told;
@@ -66,7 +68,7 @@ impl Application for App {
     }
 
     fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), Failure> {
-        let endpoint = Endpoint::load(DeviceRole::Web, &self.stored, None, now, rng).unwrap();
+        let endpoint = CompanionEndpoint::load(&self.stored, now, rng).unwrap();
         self.host.add_link(Link::new(now, LINK, endpoint, ()));
         Ok(())
     }
@@ -135,7 +137,7 @@ impl Application for App {
         Ok(true)
     }
 
-    fn failed(&mut self, _: Timestamp, lost: Lost<(), (), Told>, _: &Failure, pause: Duration) {
+    fn failed(&mut self, _: Timestamp, lost: LostOf<Self>, _: &Failure, pause: Duration) {
         self.open = None;
         let (links, attempts, untold) = (lost.links.len(), lost.attempts.len(), lost.events.len());
         self.host.event(Told::Failed { links, attempts, untold, pause });

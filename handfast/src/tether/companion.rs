@@ -12,7 +12,7 @@ use handfast_handshake::pairing::Claims;
 use handfast_media::{Incoming, Progress};
 use handfast_session::pairing::ShownCodes;
 use handfast_session::{
-    Endpoint, Event, LinkState, Message, Pairing, Pairs, StreamEnd, StreamEvent, SyncEvent,
+    CompanionEndpoint, Event, LinkState, Message, Pairing, Pairs, StreamEnd, StreamEvent, SyncEvent,
 };
 use rand_core::CryptoRng;
 
@@ -22,6 +22,7 @@ use super::{Role, Tether, TetherError, TetherEvent};
 use crate::DeviceRole;
 use crate::content_files::PartFile;
 use crate::host::LinkOf;
+use crate::session;
 
 /// The number of streams over which content comes at the same time.
 const STREAMS_MAX: usize = 4;
@@ -316,6 +317,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
 impl<A> super::role::Sealed for Companion<A> {}
 
 impl<A: CompanionApp> Role for Companion<A> {
+    type Of = session::role::Companion;
     type Link = Fetched;
     type Event = A::Event;
 
@@ -324,9 +326,9 @@ impl<A: CompanionApp> Role for Companion<A> {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         rows: &Pairs,
-    ) -> Result<(Endpoint, Fetched), TetherError> {
+    ) -> Result<(CompanionEndpoint, Fetched), TetherError> {
         tether.store.note_keys(DeviceRole::Web, rows)?;
-        let endpoint = Endpoint::load(DeviceRole::Web, rows, None, now, rng)?;
+        let endpoint = CompanionEndpoint::load(rows, now, rng)?;
         let mut fetched = Fetched::default();
         for stream in endpoint.streams() {
             // The companion alone opens streams, and this program wrote their meta.
@@ -375,7 +377,7 @@ impl<A: CompanionApp> Role for Companion<A> {
             }
             Event::Sync(SyncEvent::DigestWanted { collection }) => {
                 let digest = tether.store.digest(collection)?;
-                link.endpoint.provide_digest(now, collection, 0, digest)?;
+                link.endpoint.provide_digest(now, collection, digest)?;
                 return Ok(None);
             }
             Event::Stream(_) => {

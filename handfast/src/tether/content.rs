@@ -10,6 +10,7 @@ use handfast_codec::ids::ContentId;
 use handfast_codec::stream_meta::GetMeta;
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_media::{ChunkList, ContentHasher, Incoming, MediaReceiver, Outgoing};
+use handfast_session::role::Role;
 use handfast_session::{Endpoint, SendRefused};
 use rusqlite::{OptionalExtension as _, params};
 
@@ -25,7 +26,7 @@ const COPY_LEN: usize = 65_536;
 pub(super) type Stops = Vec<(u64, ErrorCode)>;
 
 /// Stops streams, as many as the machine has commits for. Returns whether it stopped one.
-pub(super) fn stop_streams(now: Timestamp, endpoint: &mut Endpoint, stops: &mut Stops) -> bool {
+pub(super) fn stop_streams<R: Role>(now: Timestamp, endpoint: &mut Endpoint<R>, stops: &mut Stops) -> bool {
     let mut moved = false;
     while let Some((id, code)) = stops.pop() {
         if endpoint.reset_stream(now, id, code) == Err(SendRefused::Busy) {

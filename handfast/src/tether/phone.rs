@@ -14,7 +14,7 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_media::Outgoing;
 use handfast_session::{
-    Endpoint, Event, Message, Pairing, Pairs, Repeat, RowList, SendRefused, StreamEvent, SyncEvent,
+    Event, Message, Pairing, Pairs, PhoneEndpoint, Repeat, RowList, SendRefused, StreamEvent, SyncEvent,
 };
 use rand_core::CryptoRng;
 
@@ -24,6 +24,7 @@ use super::{Role, Tether, TetherError, TetherEvent};
 use crate::DeviceRole;
 use crate::content_files::ContentFile;
 use crate::host::LinkOf;
+use crate::session;
 
 /// The number of rows that are read for one answer to a companion.
 const ANSWER_ROWS_MAX: usize = 512;
@@ -216,6 +217,7 @@ impl<A: PhoneApp> Tether<Phone<A>> {
 impl<A> super::role::Sealed for Phone<A> {}
 
 impl<A: PhoneApp> Role for Phone<A> {
+    type Of = session::role::Phone;
     type Link = Served;
     type Event = A::Event;
 
@@ -224,9 +226,9 @@ impl<A: PhoneApp> Role for Phone<A> {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         rows: &Pairs,
-    ) -> Result<(Endpoint, Served), TetherError> {
+    ) -> Result<(PhoneEndpoint, Served), TetherError> {
         tether.store.note_keys(DeviceRole::Phone, rows)?;
-        let mut endpoint = Endpoint::load(DeviceRole::Phone, rows, Some(tether.role.log), now, rng)?;
+        let mut endpoint = PhoneEndpoint::load(rows, tether.role.log, now, rng)?;
         endpoint.set_log_head(now, tether.store.newest()?);
         let mut served = Served::default();
         for stream in endpoint.streams() {
@@ -312,7 +314,7 @@ fn answer(
     store: &Store,
     newest: u64,
     now: Timestamp,
-    endpoint: &mut Endpoint,
+    endpoint: &mut PhoneEndpoint,
     wanted: SyncEvent,
 ) -> Result<Result<(), SendRefused>, TetherError> {
     Ok(match wanted {

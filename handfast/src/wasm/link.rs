@@ -1,10 +1,9 @@
 //! A link, in the form that a web page uses.
 
 use bytes::{Bytes, BytesMut};
-use handfast_codec::DeviceRole;
 use handfast_codec::frame::{Collection, OpenKind};
 use handfast_codec::ids::CommandKey;
-use handfast_session::{Endpoint, VERSION_KEY};
+use handfast_session::{CompanionEndpoint, VERSION_KEY};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
@@ -13,12 +12,12 @@ use super::js_object::object;
 use super::output::{self, FrameBuffer};
 use super::{SystemRng, generator, media, pairs, parse_hex, refused, timestamp};
 
-/// One link, like `Endpoint` of the crate `handfast-session`. Where a call returns a commit, apply that
-/// together with the call's own effect, and then call `committed`.
+/// One link, like `CompanionEndpoint` of the crate `handfast-session`. Where a call returns a commit, apply
+/// that together with the call's own effect, and then call `committed`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct WebLink {
-    endpoint: Endpoint,
+    endpoint: CompanionEndpoint,
     rng: SystemRng,
     journal: Journal,
     frames: FrameBuffer,
@@ -37,8 +36,7 @@ impl WebLink {
         let mut rng = generator()?;
         let pairs = pairs(rows);
         let journal = Journal::at(pairs.get(VERSION_KEY).map(|version| version.as_slice()));
-        let endpoint =
-            Endpoint::load(DeviceRole::Web, &pairs, None, timestamp(now), &mut rng).map_err(refused)?;
+        let endpoint = CompanionEndpoint::load(&pairs, timestamp(now), &mut rng).map_err(refused)?;
         Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default() })
     }
 
@@ -159,7 +157,7 @@ impl WebLink {
     pub fn digest(&mut self, now: f64, collection: &[u8], digest: Vec<u8>) -> Result<(), JsError> {
         let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
         let digest = <[u8; 32]>::try_from(digest).map_err(|_| JsError::new("a digest has 32 bytes"))?;
-        self.endpoint.provide_digest(timestamp(now), &collection, 0, digest).map_err(refused)
+        self.endpoint.provide_digest(timestamp(now), &collection, digest).map_err(refused)
     }
 
     /// Ends the connection with this error code, because the page cannot accept what the phone sent.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use handfast_codec::DeviceRole;
-use handfast_session::{Endpoint, LinkStatus, Pairs};
+use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::{LinkStatus, Pairs};
 use handfast_testkit::Clocked as _;
-use handfast_testkit::host::{Bare, Host, LOG, load};
+use handfast_testkit::host::{Bare, Host, LOG};
 use handfast_testkit::net::{Net, START};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -24,11 +25,11 @@ pub enum Outcome {
     OneSided,
 }
 
-type Device = Host<Bare<Endpoint>>;
+type Device = Host<Bare<AnyEndpoint>>;
 
 /// Opens what is stored, as a program does when it starts.
 fn start(role: DeviceRole, rows: &Pairs, rng: &mut ChaCha20Rng) -> Option<Device> {
-    let endpoint = load(role, rows, LOG, START, rng).ok()?;
+    let endpoint = AnyEndpoint::load(role, rows, LOG, START, rng).ok()?;
     Some(Host::bare(role, endpoint, rows.clone(), START))
 }
 

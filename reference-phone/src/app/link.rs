@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
-use handfast::host;
-use handfast::session::{Endpoint, LinkState, LinkStatus, SyncEvent};
+use handfast::host::LinkOf;
+use handfast::session::{LinkState, LinkStatus, PhoneEndpoint, SyncEvent};
 use handfast::{ErrorCode, Timestamp};
 
+use super::App;
 use super::transfer::Transfer;
 use crate::store::{Companion, CompanionStatus, Store, StoreError};
 use handfast_programs::MediaDir;
 
 /// A link, with the phone's data for it.
-pub(super) type Link = host::Link<LinkData>;
+pub(super) type Link = LinkOf<App>;
 
 /// The phone's data for a link at run time.
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl LinkData {
     pub(super) fn reopen_transfers(
         &mut self,
         link: MailboxId,
-        endpoint: &Endpoint,
+        endpoint: &PhoneEndpoint,
         store: &Store,
         media: &MediaDir,
     ) -> Result<(), StoreError> {

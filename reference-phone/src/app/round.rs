@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use handfast::codec::ids::MailboxId;
-use handfast::host::{Application, HostOf, Lost};
-use handfast::session::{Commit, Event, Message, PairingEvent};
+use handfast::host::{Application, HostOf, LostOf};
+use handfast::session::{Commit, Event, Message, PairingEvent, role};
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{MessageState, NowValue};
 use rand_core::CryptoRng;
@@ -18,6 +18,7 @@ use crate::store::{CompanionStatus, NewMessage, StoreError};
 use crate::upstream::UpstreamEvent;
 
 impl Application for App {
+    type Role = role::Phone;
     type Link = LinkData;
     type Attempt = AttemptData;
     type Event = AppEvent;
@@ -225,13 +226,7 @@ impl Application for App {
         self.after_commit(self.now(now))
     }
 
-    fn failed(
-        &mut self,
-        _: Timestamp,
-        lost: Lost<LinkData, AttemptData, AppEvent>,
-        error: &StoreError,
-        retry: Duration,
-    ) {
+    fn failed(&mut self, _: Timestamp, lost: LostOf<Self>, error: &StoreError, retry: Duration) {
         // If this rollback fails, `load` tries it again before it reads anything.
         let _ = self.store.roll_back();
         self.outgoing.clear();

@@ -150,8 +150,7 @@ fn link_of(app: &App, id: MailboxId) -> Link {
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let linked = Linked::new(RelayName::parse("127.0.0.1:8787").unwrap(), &mut rng).unwrap();
     let pairs = phone_pairs(&linked.phone.0, linked.phone.1);
-    let log = Some(app.account.log_id);
-    let endpoint = Endpoint::load(DeviceRole::Phone, &pairs, log, NOW.mono, &mut rng).unwrap();
+    let endpoint = PhoneEndpoint::load(&pairs, app.account.log_id, NOW.mono, &mut rng).unwrap();
     Link::new(NOW.mono, id, endpoint, LinkData::new(&companion(CompanionStatus::Active)))
 }
 

@@ -41,7 +41,7 @@ impl Companion {
     }
 }
 
-/// Changed rows, in the form that `Endpoint::provide_delta` takes.
+/// Changed rows, in the form that `PhoneEndpoint::provide_delta` takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delta {

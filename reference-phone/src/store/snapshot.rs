@@ -9,7 +9,7 @@ use rusqlite::params;
 
 use super::{ChatRow, Store, StoreError, chats, companions, messages, sql, unsql};
 
-/// A page, in the form that `Endpoint::provide_page` takes.
+/// A page, in the form that `PhoneEndpoint::provide_page` takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an answer")]
 pub struct PageRows {

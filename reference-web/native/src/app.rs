@@ -21,14 +21,14 @@ use std::time::Duration;
 
 use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
-use handfast::host::{self, Host};
+use handfast::host::{self, HostOf};
 use handfast::session::LinkState;
 use handfast::session::pairing::ShownCodes;
 use handfast::{DeviceRole, ErrorCode, RelayName, Timestamp};
 use rand_core::CryptoRng;
 
 use crate::store::{Direction, LinkRowState, Message, Store, StoreError};
-use link::{Link, LinkData};
+use link::Link;
 
 pub use codes::CODE_SHOWN;
 pub use handfast::host::SocketTag;
@@ -213,7 +213,7 @@ enum PendingDelete {
 /// The companion.
 #[derive(Debug)]
 pub struct App {
-    host: Host<LinkData, (), AppEvent>,
+    host: HostOf<Self>,
     store: Store,
     relay: RelayName,
     label: String,
@@ -248,7 +248,7 @@ impl App {
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, StoreError> {
         let mut app = Self {
-            host: Host::default(),
+            host: HostOf::<Self>::default(),
             store,
             relay,
             label,

@@ -228,7 +228,7 @@ impl Store {
         commit.apply(&mut Txn::new(&self.conn, &self.key)).map_err(StoreError::from)
     }
 
-    /// Returns the rows (key and value) that the handfast crates keep for a link, for `Endpoint::load`.
+    /// Returns the rows (key and value) that the handfast crates keep for a link, for `CompanionEndpoint::load`.
     ///
     /// # Errors
     ///

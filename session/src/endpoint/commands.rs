@@ -6,15 +6,14 @@ use bytes::Bytes;
 use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX};
-use handfast_codec::role::DeviceRole;
 
-use super::{Deferred, Endpoint, Side};
+use super::{CompanionEndpoint, Deferred, Endpoint, PhoneEndpoint, Role};
 use crate::commands::phone::Arrived;
 use crate::commit::Op;
 use crate::keys;
 use crate::output::Message;
 
-impl Endpoint {
+impl<R: Role> Endpoint<R> {
     /// Passes messages that have arrived to the application, and deletes acknowledged outbox rows, as far as
     /// commits may be opened.
     pub(super) fn deliver(&mut self) {
@@ -22,37 +21,24 @@ impl Endpoint {
             let ops = core::mem::take(&mut self.lapsed);
             return self.persist(ops, Deferred::Nothing);
         }
-        if self.has_room()
-            && let Side::Web(web) = &mut self.side
-            && let Some(arrived) = web.sync.next()
-        {
-            return self.deliver_rows(arrived);
-        }
-        // One message at a time is taken, and its sequence number counted at once. So no commit that was
-        // opened before can count the message as received.
-        if self.has_room() && self.has_room_for_result() {
-            let Some((seq, body)) = self.lanes.inbox.next() else { return };
-            self.counters.in_durable = seq;
-            let result = match self.role() {
-                DeviceRole::Phone => self.on_command(seq, &body),
-                DeviceRole::Web => self.on_result(seq, &body),
-            };
-            if let Err(code) = result {
-                // The message would fail again after every reconnect. Counting it as received keeps it from
-                // blocking the link.
-                // req: RES-081
-                self.persist(Vec::new(), Deferred::Received(seq));
-                self.fail(code);
-            }
+        if self.has_room() {
+            R::deliver(self);
         }
     }
 
-    /// Returns whether another message may be passed to the application. A phone takes no command while the
-    /// outbox has no room for its result, or while 1,024 commands wait for the application.
-    fn has_room_for_result(&self) -> bool {
-        let running = u64::try_from(self.running.len()).unwrap_or(u64::MAX);
-        let room = || running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok();
-        self.role() == DeviceRole::Web || room()
+    /// Passes the next message of the peer to `take`, if one has arrived whole. Needs room for a commit.
+    pub(super) fn deliver_message(&mut self, take: fn(&mut Self, u64, &Bytes) -> Result<(), ErrorCode>) {
+        // One message at a time is taken, and its sequence number counted at once. So no commit that was
+        // opened before can count the message as received.
+        let Some((seq, body)) = self.lanes.inbox.next() else { return };
+        self.counters.in_durable = seq;
+        if let Err(code) = take(self, seq, &body) {
+            // The message would fail again after every reconnect. Counting it as received keeps it from
+            // blocking the link.
+            // req: RES-081
+            self.persist(Vec::new(), Deferred::Received(seq));
+            self.fail(code);
+        }
     }
 
     /// Puts a message into the outbox. Returns its index, and the operation that stores it.
@@ -62,12 +48,20 @@ impl Endpoint {
         self.counters.next_index = self.lanes.outbox.next_index();
         (index, Op::put(keys::numbered(keys::OUTBOX, index), row))
     }
+}
 
-    fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
+impl PhoneEndpoint {
+    /// Returns whether another command may be passed to the application: not while the outbox has no room for
+    /// its result, or while 1,024 commands wait for the application.
+    pub(super) fn has_room_for_result(&self) -> bool {
+        let running = u64::try_from(self.side.running.len()).unwrap_or(u64::MAX);
+        running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok()
+    }
+
+    pub(super) fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
         let CommandEnvelope { number, floor, key, body } =
             CommandEnvelope::decode(body).map_err(|error| error.code())?;
-        let Side::Phone(phone) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
-        let (arrived, mut ops) = phone.commands.arrived(&mut self.counters, (number, floor, key));
+        let (arrived, mut ops) = self.side.commands.arrived(&mut self.counters, (number, floor, key));
         let arrived = match arrived {
             Ok(arrived) => arrived,
             Err(code) => {
@@ -81,20 +75,21 @@ impl Endpoint {
             let (index, put) = self.enqueue(message);
             ops.push(put);
             self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
-        } else if self.running.insert(key, number).is_none() {
+        } else if self.side.running.insert(key, number).is_none() {
             self.deliver_with(Message::Command { key, body }, ops, Deferred::Received(seq));
         } else {
             self.persist(ops, Deferred::Received(seq));
         }
         Ok(())
     }
+}
 
-    fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
+impl CompanionEndpoint {
+    pub(super) fn on_result(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
         let ResultEnvelope { key, body } = ResultEnvelope::decode(body).map_err(|error| error.code())?;
-        let Side::Web(web) = &mut self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
         // The phone may send a result twice; the second copy finds no waiting command.
         // req: RES-030
-        let Some((index, mut ops)) = web.commands.settle(&key) else {
+        let Some((index, mut ops)) = self.side.commands.settle(&key) else {
             self.persist(Vec::new(), Deferred::Received(seq));
             return Ok(());
         };

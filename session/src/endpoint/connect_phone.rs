@@ -19,8 +19,9 @@ use handfast_handshake::reconnect::{self, LinkContext};
 use rand_core::CryptoRng;
 
 use super::load::{active_row, put_phone_ratchet, put_status};
+use super::pending::PhoneDeferred;
 use super::time::MESSAGE1_EVERY;
-use super::{Confirm, Connection, Deferred, Endpoint, Keys, LinkStatus, Resuming, Sending, Side};
+use super::{Confirm, Connection, Deferred, Keys, LinkStatus, PhoneEndpoint, Resuming, Sending};
 use crate::output::Event;
 use crate::psk::IdPsk;
 use crate::resume::{ResetReason, Verdict, verdict};
@@ -42,13 +43,13 @@ fn read_confirm(plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
     Ok((was_put_back, frames))
 }
 
-impl Endpoint {
+impl PhoneEndpoint {
     /// Handles message 1. If it names a psk of this link, verifying it costs curve operations, and a relay
     /// can forge such a message. So one is read per second; of those that come earlier only the last is kept.
     pub(super) fn on_message1(&mut self, rng: &mut dyn CryptoRng, body: Bytes) {
         let has_room = self.has_room();
         let Some(peer) = self.attach.peer().map(|p| p.id) else { return };
-        let Side::Phone(phone) = &mut self.side else { return };
+        let phone = &mut self.side;
         // A relay can forge malformed messages, so one must not change anything.
         let Ok((head, _)) = KkHead::split_from(&body) else { return };
         // The look-up of the psk costs next to nothing; a message that names no psk of this link must not
@@ -78,7 +79,7 @@ impl Endpoint {
     /// has passed.
     pub(super) fn answer_held(&mut self, rng: &mut dyn CryptoRng) {
         let has_room = self.has_room();
-        let Side::Phone(phone) = &mut self.side else { return };
+        let phone = &mut self.side;
         let due = phone.read.is_none_or(|at| self.now >= at.plus(MESSAGE1_EVERY));
         if due
             && has_room
@@ -92,7 +93,7 @@ impl Endpoint {
     /// earliest, even if this one is invalid.
     fn read_message1(&mut self, rng: &mut dyn CryptoRng, body: &[u8]) {
         let (Some(own), Some(peer)) = (self.attach.own(), self.attach.peer().map(|p| p.id)) else { return };
-        let Side::Phone(phone) = &mut self.side else { return };
+        let phone = &mut self.side;
         phone.read = Some(self.now);
         let context = LinkContext {
             mailbox: phone.link.terms.mailbox,
@@ -116,7 +117,7 @@ impl Endpoint {
 
     fn answer_resume(&mut self, received: Received) {
         let block = self.block();
-        let Side::Phone(phone) = &mut self.side else { return };
+        let phone = &mut self.side;
         let Some(holder) = phone.ratchet.find(&received.head.psk_id) else { return };
         let stopped = matches!(self.status, LinkStatus::Suspended | LinkStatus::Revoked);
         // A companion whose program is too old must learn why it cannot connect. Only an encrypted CLOSE can
@@ -175,9 +176,8 @@ impl Endpoint {
     }
 
     fn answer_recover(&mut self, received: Received) {
-        let Side::Phone(phone) = &self.side else { return };
         let Some(held) = received.payload.psk_id_held else { return };
-        let in_step = phone.ratchet.find(&held).is_some();
+        let in_step = self.side.ratchet.find(&held).is_some();
         let reply = kk2(received.version, None, false);
         let Ok((connection, message)) = received.answer(&reply) else { return };
         let keys = Keys { sealer: connection.sealer, opener: connection.opener };
@@ -203,11 +203,10 @@ impl Endpoint {
             }
             Confirm::Recover { .. } if self.status == LinkStatus::Revoked => self.tell_revoked(keys),
             Confirm::Recover { held, in_step } => {
-                let Side::Phone(phone) = &self.side else { return };
                 // A companion that still has a current psk has only missed message 2; one with an older psk
                 // is a copy.
                 // req: HSK-043
-                match phone.ratchet.recovery_verdict(in_step, &held) {
+                match self.side.ratchet.recovery_verdict(in_step, &held) {
                     Recovery::InSync => {
                         let code = match self.status {
                             LinkStatus::Suspended => ErrorCode::SUSPENDED,
@@ -248,20 +247,20 @@ impl Endpoint {
         let mut ops = self.apply_verdict(verdict, (own, peer), h);
         // The commit below stores that the user has been told who was put back to an earlier state.
         let _ = self.tell_put_back();
-        let Side::Phone(phone) = &mut self.side else { return };
+        let phone = &mut self.side;
         // The confirm proves that the companion has stored the new psk, so the old psk is no longer needed.
         // req: HSK-025
         phone.ratchet.confirmed();
         phone.wake.confirmed();
         ops.push(put_phone_ratchet(&phone.ratchet));
-        phone.sync.restart();
+        self.lanes.sync.restart();
         if self.status == LinkStatus::Offered {
             self.status = LinkStatus::Active;
             ops.push(active_row());
         }
         let resumed = verdict == Verdict::Resume;
         let deferred = match (pending, resumed) {
-            (true, _) => Deferred::LinkCommit,
+            (true, _) => Deferred::OfRole(PhoneDeferred::LinkCommit),
             (false, false) => Deferred::Unlock,
             (false, true) => Deferred::Nothing,
         };
@@ -288,7 +287,6 @@ impl Endpoint {
     fn read_accept(&self, plaintext: Bytes) -> Result<(bool, Vec<Frame>), ErrorCode> {
         let frames = decode_link_record(plaintext).map_err(|e| e.code())?;
         let was_put_back = frames.contains(&LinkFrame::WebBack);
-        let Side::Phone(phone) = &self.side else { return Err(ErrorCode::UNEXPECTED_MESSAGE) };
         let accept = frames.iter().find_map(|frame| match frame {
             LinkFrame::Accept { signature } => Some(signature),
             _ => None,
@@ -296,7 +294,7 @@ impl Endpoint {
         let signature = accept.ok_or(ErrorCode::NOT_ACCEPTED)?;
         // Only its signature shows that the companion agreed to the link with this account.
         // req: CRT-004
-        let accepted = phone.link.verify_accept(signature).map_err(|e| e.code());
+        let accepted = self.side.link.verify_accept(signature).map_err(|e| e.code());
         accepted.map(|_| (was_put_back, Vec::new()))
     }
 
@@ -305,15 +303,6 @@ impl Endpoint {
         if matches!(self.conn, Connection::Live(_)) {
             self.send_link_frames(&[LinkFrame::Commit]);
             self.unlock();
-        }
-    }
-
-    /// Allows records to be sealed: the commit with which the session starts is durable.
-    pub(super) fn unlock(&mut self) {
-        if let Connection::Live(live) = &mut self.conn
-            && live.sending == Sending::Locked
-        {
-            live.sending = Sending::Open;
         }
     }
 
@@ -333,9 +322,7 @@ impl Endpoint {
         self.keep_for_close(keys);
         // The companion must learn of the revocation from the account itself, not from a relay.
         // req: HSK-152
-        if let Side::Phone(phone) = &self.side
-            && let Some(signature) = phone.revoked
-        {
+        if let Some(signature) = self.side.revoked {
             self.send_revoked(signature);
         }
     }

@@ -19,8 +19,9 @@ use handfast_handshake::reconnect::{self, LinkContext};
 use rand_core::CryptoRng;
 
 use super::load::{active_row, put_web_ratchet};
+use super::pending::CompanionDeferred;
 use super::{
-    Connection, Deferred, Endpoint, HANDSHAKE_MAX, Keys, LinkStatus, Live, Pending, Queued, Sending, Side,
+    CompanionEndpoint, Connection, Deferred, HANDSHAKE_MAX, Keys, LinkStatus, Pending, Queued, Sending,
 };
 use crate::commands::web::Judged;
 use crate::commit::Op;
@@ -52,16 +53,15 @@ pub(super) const SUSPENDED_WAIT: Duration = Duration::from_mins(1);
 /// phone is attached.
 const UNANSWERED_MAX: u8 = 2;
 
-impl Endpoint {
+impl CompanionEndpoint {
     /// Handles the case that a message 1 got no answer: the handshake is repeated, or the attachment given
     /// up.
     pub(super) fn on_unanswered(&mut self) {
-        let Side::Web(web) = &mut self.side else { return };
-        web.unanswered = web.unanswered.saturating_add(1);
+        self.side.unanswered = self.side.unanswered.saturating_add(1);
         // The relay may have told the companion that the phone is attached when the phone is not. A new
         // attachment clears that up.
         // req: HSK-085
-        if web.unanswered >= UNANSWERED_MAX {
+        if self.side.unanswered >= UNANSWERED_MAX {
             self.drop_socket(ErrorCode::TIMEOUT);
         }
     }
@@ -70,26 +70,22 @@ impl Endpoint {
     pub(super) fn may_start(&self) -> bool {
         // If the phone is absent nobody could answer, and each message 1 uses up a `try`.
         // req: HSK-020
-        let Side::Web(web) = &self.side else { return false };
         let free = match &self.conn {
             Connection::None => true,
             Connection::Live(live) => live.sending == Sending::Closing,
             _ => false,
         };
-        free && !web.replaced && !self.dead && self.attach.peer().is_some() && self.has_room()
+        free && !self.side.replaced && !self.dead && self.attach.peer().is_some() && self.has_room()
     }
 
     pub(super) fn start_if_due(&mut self, rng: &mut dyn CryptoRng) {
-        let due = matches!(&self.side, Side::Web(web) if web.next_attempt <= self.now);
-        if !due || !self.may_start() {
+        if self.now < self.side.next_attempt || !self.may_start() {
             return;
         }
         // A relay that toggles the phone's presence must not make the companion compute without end.
         // req: HSK-126
-        if let Side::Web(web) = &mut self.side
-            && web.starts.is_too_many(self.now, MESSAGE1_STARTS_MAX)
-        {
-            web.next_attempt = web.starts.ends();
+        if self.side.starts.is_too_many(self.now, MESSAGE1_STARTS_MAX) {
+            self.side.next_attempt = self.side.starts.ends();
             return;
         }
         if let Err(code) = self.start_attempt(rng) {
@@ -106,7 +102,7 @@ impl Endpoint {
         // req: HSK-022
         self.end_connection();
         let block = self.block();
-        let Side::Web(web) = &mut self.side else { return Ok(()) };
+        let web = &mut self.side;
         let mode = if web.recover { KkMode::Recover } else { KkMode::Resume };
         let context = LinkContext {
             mailbox: web.link.terms.mailbox,
@@ -161,10 +157,10 @@ impl Endpoint {
         // sent it.
         // req: HSK-041
         let waits = matches!(&self.conn, Connection::AwaitReply { block: Some(_), until: Some(_), .. });
-        if let (true, Side::Web(web)) = (waits, &mut self.side) {
-            web.unanswered = 0;
-            web.recover = true;
-            web.next_attempt = self.now;
+        if waits {
+            self.side.unanswered = 0;
+            self.side.recover = true;
+            self.side.next_attempt = self.now;
             self.drop_connection();
         }
     }
@@ -174,9 +170,7 @@ impl Endpoint {
         if !matches!(&self.conn, Connection::AwaitReply { until: Some(_), .. }) {
             return;
         }
-        if let Side::Web(web) = &mut self.side {
-            web.unanswered = 0;
-        }
+        self.side.unanswered = 0;
         let Connection::AwaitReply { state, block, .. } =
             core::mem::replace(&mut self.conn, Connection::None)
         else {
@@ -250,35 +244,31 @@ impl Endpoint {
         // after a crash.
         // req: HSK-024, RES-022
         ops.extend(self.apply_verdict(verdict, (own, peer), h));
-        let (mut log_id, mut forget) = (None, false);
-        if let Side::Web(web) = &mut self.side {
-            web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
-            ops.push(put_web_ratchet(&web.ratchet));
-            // A log with another id may give the same revisions to other rows.
-            // req: RES-023
-            if self.counters.log_id != peer.log_id || verdict != Verdict::Resume {
-                log_id = Some(peer.log_id);
-                web.sync.forget();
-                forget = true;
-                ops.push(Op::DeleteRange {
-                    from: alloc::vec![keys::CURSOR],
-                    to: alloc::vec![keys::SNAPSHOT + 1],
-                });
-            }
-            web.sync.restart();
-        }
-        self.conn = Connection::Confirming { keys, verdict, end };
-        if forget {
+        let mut log_id = None;
+        let web = &mut self.side;
+        web.ratchet.advanced(IdPsk::new(next, &web.link.terms.mailbox));
+        ops.push(put_web_ratchet(&web.ratchet));
+        // A log with another id may give the same revisions to other rows.
+        // req: RES-023
+        if self.counters.log_id != peer.log_id || verdict != Verdict::Resume {
+            log_id = Some(peer.log_id);
+            self.lanes.sync.forget();
             self.waiting().for_each(Deferred::forget_log);
+            ops.push(Op::DeleteRange {
+                from: alloc::vec![keys::CURSOR],
+                to: alloc::vec![keys::SNAPSHOT + 1],
+            });
         }
-        let pending = Pending { message: None, ops, log_id, deferred: Deferred::Confirm };
+        self.lanes.sync.restart();
+        self.conn = Connection::Confirming { keys, verdict, end };
+        let deferred = Deferred::OfRole(CompanionDeferred::Confirm);
+        let pending = Pending { message: None, ops, log_id, deferred };
         self.out.push_back(Queued::Commit(pending));
     }
 
     /// Returns the verdict on whether this companion was put back to an earlier state.
     fn judge(&self, known: &CommandsKnown) -> Judged {
-        let Side::Web(web) = &self.side else { return Judged::InSync };
-        web.commands.judge(self.counters.next_cmd, known)
+        self.side.commands.judge(self.counters.next_cmd, known)
     }
 
     /// Once its commit is durable, seals the confirm, which is the first record, and sends it.
@@ -293,10 +283,7 @@ impl Endpoint {
         }
         let was_put_back = verdict == Verdict::Reset(ResetReason::WebBack);
         if self.status == LinkStatus::Pending {
-            let signature = match &self.side {
-                Side::Web(web) => web.link.accept,
-                Side::Phone(_) => return,
-            };
+            let signature = self.side.link.accept;
             let until = self.now.plus(HANDSHAKE_MAX);
             self.conn = Connection::AwaitCommit { keys, verdict, until };
             let back = was_put_back.then_some(LinkFrame::WebBack);
@@ -320,10 +307,8 @@ impl Endpoint {
             self.send_close(code);
         }
         self.event(Event::Failed(code));
-        if let Side::Web(web) = &mut self.side {
-            web.outdated = code == ErrorCode::NO_COMMON_VERSION;
-            web.next_attempt = self.now.plus(SUSPENDED_WAIT);
-        }
+        self.side.outdated = code == ErrorCode::NO_COMMON_VERSION;
+        self.side.next_attempt = self.now.plus(SUSPENDED_WAIT);
     }
 
     /// If this companion waits because the phone's program is too old: ends that wait when the phone attaches
@@ -332,8 +317,7 @@ impl Endpoint {
         // The phone attaches again after its program was updated. Trying soon then spares the user the
         // remaining wait.
         // req: HSK-164
-        let Side::Web(web) = &mut self.side else { return };
-        if core::mem::take(&mut web.outdated) {
+        if core::mem::take(&mut self.side.outdated) {
             self.wait_before_next();
         }
     }
@@ -362,19 +346,5 @@ impl Endpoint {
         // req: HSK-122
         self.go_live(keys, verdict, true, Sending::Locked);
         self.tell_connected(verdict);
-    }
-
-    /// Enters the state in which records flow. `proven` tells whether the peer has shown that it has the
-    /// keys.
-    pub(super) fn go_live(&mut self, keys: Keys, verdict: Verdict, proven: bool, sending: Sending) {
-        let since = self.now;
-        self.conn = Connection::Live(Live { keys, since, verdict, proven, sending });
-        self.alive.start(self.now);
-        self.lanes.ack = super::Ack::None;
-        self.schedule_ack(usize::from(self.lanes.inbox.owes_ack()));
-        self.ping();
-        if proven {
-            self.attach.live();
-        }
     }
 }

@@ -10,6 +10,7 @@ use handfast_handshake::ratchet::Holder;
 use handfast_handshake::reconnect;
 use handfast_handshake::record::{Opener, Sealer};
 
+use super::{Ack, Endpoint, Role};
 use crate::resume::Verdict;
 
 /// The keys of one connection, one for each direction.
@@ -99,4 +100,29 @@ pub(super) struct Resuming {
     /// Whether the companion's link is PENDING, so that the confirm carries `LINK_ACCEPT`.
     pub(super) pending: bool,
     pub(super) h: [u8; 32],
+}
+
+impl<R: Role> Endpoint<R> {
+    /// Enters the state in which records flow. `proven` tells whether the peer has shown that it has the
+    /// keys.
+    pub(super) fn go_live(&mut self, keys: Keys, verdict: Verdict, proven: bool, sending: Sending) {
+        let since = self.now;
+        self.conn = Connection::Live(Live { keys, since, verdict, proven, sending });
+        self.alive.start(self.now);
+        self.lanes.ack = Ack::None;
+        self.schedule_ack(usize::from(self.lanes.inbox.owes_ack()));
+        self.ping();
+        if proven {
+            self.attach.live();
+        }
+    }
+
+    /// Allows records to be sealed: the commit with which the session starts is durable.
+    pub(super) fn unlock(&mut self) {
+        if let Connection::Live(live) = &mut self.conn
+            && live.sending == Sending::Locked
+        {
+            live.sending = Sending::Open;
+        }
+    }
 }

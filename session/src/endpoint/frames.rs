@@ -13,13 +13,14 @@ use handfast_handshake::certificate;
 
 use super::connect_web::SUSPENDED_WAIT;
 use super::load::wipe_rows;
-use super::{Connection, Deferred, Endpoint, Sending, Side};
+use super::{CompanionEndpoint, Connection, Deferred, Endpoint, Role, Sending};
 use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, Message, StreamEnd, StreamEvent};
 use crate::stream::Durable;
+use crate::sync::SyncLane as _;
 
-impl Endpoint {
+impl<R: Role> Endpoint<R> {
     /// Decrypts one sealed record and handles its frames.
     pub(super) fn on_record(&mut self, ciphertext: BytesMut) {
         // Without keys a record cannot be read, and a relay can send any number of them.
@@ -55,21 +56,12 @@ impl Endpoint {
             }
         };
         self.alive.heard(self.now);
-        match core::mem::replace(&mut self.conn, Connection::None) {
-            Connection::AwaitConfirm { keys, kind, .. } => self.on_confirm(keys, kind, plaintext),
-            conn => {
-                self.conn = conn;
-                match &self.conn {
-                    Connection::AwaitCommit { .. } => self.on_link_record(plaintext),
-                    _ => self.on_plaintext(plaintext),
-                }
-            }
-        }
+        R::on_opened(self, plaintext);
     }
 
     /// Decodes the plaintext of a record, and handles its frames.
     pub(super) fn on_plaintext(&mut self, plaintext: Bytes) {
-        match record::decode_record_from(plaintext, !self.role()) {
+        match record::decode_record_from(plaintext, !R::ROLE) {
             Ok(frames) => self.on_frames(frames),
             Err(error) => self.fail(error.code()),
         }
@@ -107,9 +99,7 @@ impl Endpoint {
                 if self.lanes.control.len() >= OWED_FRAMES_MAX {
                     return Err(ErrorCode::LIMIT);
                 }
-                if let Side::Web(web) = &mut self.side {
-                    web.sync.told(rev);
-                }
+                self.lanes.sync.on_ping(rev);
                 self.lanes.control.push_back(Frame::Pong { id });
                 Ok(())
             }
@@ -132,7 +122,7 @@ impl Endpoint {
                 // A peer may set any slot. This machine reads only those that concern it; the application
                 // gets all.
                 // req: MSG-111
-                if slot == PageState::SLOT && self.role() == DeviceRole::Phone {
+                if slot == PageState::SLOT && R::ROLE == DeviceRole::Phone {
                     // The phone sends fewer PINGs to a hidden page, which a browser runs seldom.
                     // req: MSG-041, MSG-044
                     let state = PageState::decode(&body).map_err(|error| error.code())?;
@@ -145,7 +135,7 @@ impl Endpoint {
                 self.on_close(code);
                 Ok(())
             }
-            Frame::Revoked { signature } => self.on_revoked(&signature),
+            Frame::Revoked { signature } => R::on_revoked(self, &signature),
             // After the confirm the verdict has been applied. A put-back that is reported later would change
             // it.
             // req: FRM-054
@@ -156,32 +146,32 @@ impl Endpoint {
 
     fn on_lane_frame(&mut self, frame: Frame) -> Result<(), ErrorCode> {
         let streams = &mut self.lanes.streams;
-        let event = match (frame, &mut self.side) {
-            (Frame::Open { id, kind, meta }, _) => return self.on_open(id, kind, meta),
-            (Frame::Data { id, offset, body }, _) => {
+        let event = match frame {
+            Frame::Open { id, kind, meta } => return self.on_open(id, kind, meta),
+            Frame::Data { id, offset, body } => {
                 self.check_stream_id(id)?;
                 self.lanes.streams.data(id, offset, body)?
             }
-            (Frame::Fin { id, hash }, _) => {
+            Frame::Fin { id, hash } => {
                 self.check_stream_id(id)?;
                 self.lanes.streams.fin(id, hash)?
             }
-            (Frame::Credit { id, offset }, _) => {
+            Frame::Credit { id, offset } => {
                 self.check_stream_id(id)?;
                 self.lanes.streams.credit(id, offset)?;
                 None
             }
-            (Frame::ConnCredit { offset }, _) => {
+            Frame::ConnCredit { offset } => {
                 streams.conn_credit(offset)?;
                 None
             }
-            (Frame::Durable { id, offset }, _) => return self.on_durable(id, offset),
-            (Frame::Stop { id, code }, _) => {
+            Frame::Durable { id, offset } => return self.on_durable(id, offset),
+            Frame::Stop { id, code } => {
                 self.check_stream_id(id)?;
                 self.end_stream(id, StreamEnd::Stopped(code));
                 None
             }
-            (other, _) => return self.on_sync_frame(other),
+            other => self.lanes.sync.on_frame(other)?.map(Event::Sync),
         };
         if let Some(event) = event {
             self.event(event);
@@ -209,10 +199,7 @@ impl Endpoint {
         let gone = self.lanes.outbox.ack(durable)?;
         self.lapsed.extend(gone.into_iter().map(|i| Op::Delete { key: keys::numbered(keys::OUTBOX, i) }));
         for (collection, cursor) in cursors {
-            match &mut self.side {
-                Side::Phone(phone) => phone.sync.ack(&collection, cursor)?,
-                Side::Web(_) => return Err(ErrorCode::FRAME_NOT_ALLOWED),
-            }
+            self.lanes.sync.ack(&collection, cursor)?;
         }
         Ok(())
     }
@@ -268,10 +255,8 @@ impl Endpoint {
         if !self.is_live() {
             return;
         }
-        if let Side::Phone(phone) = &mut self.side
-            && let Some(wanted) = phone.sync.next_wanted()
-        {
-            self.ask_for(wanted);
+        if let Some(wanted) = self.lanes.sync.ask() {
+            self.event(Event::Sync(wanted));
         }
         if self.ahead < handfast_codec::limits::AHEAD_BULK_LEN_MAX {
             while let Some(event) = self.lanes.streams.next_wanted() {
@@ -286,9 +271,7 @@ impl Endpoint {
             self.alive.rekeying(self.now);
         }
         if code == ErrorCode::REKEY || code == ErrorCode::IN_STEP {
-            if let Side::Web(web) = &mut self.side {
-                web.next_attempt = self.now;
-            }
+            self.side.plan_attempt(self.now);
             return;
         }
         self.event(if code == ErrorCode::DIVERGED {
@@ -299,19 +282,19 @@ impl Endpoint {
             Event::Closed(code)
         });
         if code == ErrorCode::DIVERGED || code == ErrorCode::SUSPENDED {
-            if let Side::Web(web) = &mut self.side {
-                web.next_attempt = self.now.plus(SUSPENDED_WAIT);
-            }
+            self.side.plan_attempt(self.now.plus(SUSPENDED_WAIT));
         } else {
             self.wait_before_next();
         }
     }
+}
 
-    fn on_revoked(&mut self, signature: &Signature) -> Result<(), ErrorCode> {
-        let Side::Web(web) = &self.side else { return Err(ErrorCode::FRAME_NOT_ALLOWED) };
+impl CompanionEndpoint {
+    /// Deletes the link, if the account has signed that it is revoked.
+    pub(super) fn on_revoked(&mut self, signature: &Signature) -> Result<(), ErrorCode> {
         // Only the account's signature may delete a link, because a relay can forge any unsigned refusal.
         // req: CRT-005, HSK-045
-        certificate::verify_revoked(&web.link, signature).map_err(|e| e.code())?;
+        certificate::verify_revoked(&self.side.link, signature).map_err(|e| e.code())?;
         self.drop_connection();
         self.persist(alloc::vec![wipe_rows()], Deferred::Wiped);
         self.event(Event::Revoked);

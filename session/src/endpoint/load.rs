@@ -1,6 +1,6 @@
 //! Loading an endpoint from its stored rows, and the rows of a new link.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -10,21 +10,18 @@ use handfast_codec::envelope::CommandEnvelope;
 use handfast_codec::frame::{Collection, OpenKind, PageCursor};
 use handfast_codec::ids::{CommandKey, LogId, MailboxId, Signature};
 use handfast_codec::limits::{OFFERED_MAX, PENDING_MAX};
-use handfast_codec::role::DeviceRole;
-use handfast_handshake::key_schedule;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
 use handfast_handshake::ratchet::{PhoneRatchet, WebRatchet};
 use handfast_handshake::secret::Psk;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{Ack, Connection, Deferred, Endpoint, Lanes, Liveness, PhoneSide, Side, WebSide};
+use super::{Ack, CompanionEndpoint, Connection, Deferred, Endpoint, Lanes, Liveness, PhoneEndpoint, Role};
 use crate::attach::Attach;
 use crate::commands::phone::CommandsRun;
 use crate::commands::version_1;
 use crate::commands::web::{OwnCommands, Unsettled};
 use crate::commit::{CommitGate, Op};
-use crate::counted::Counted;
 use crate::counters::Counters;
 use crate::error::LoadError;
 use crate::inbox::Inbox;
@@ -35,8 +32,6 @@ use crate::outbox::Outbox;
 use crate::psk::IdPsk;
 use crate::slots::Slots;
 use crate::stream::Streams;
-use crate::sync::{PhoneSync, WebSync};
-use crate::wake::{PhoneWake, WebWake};
 
 /// The status of a link (spec, handshake, *Commit* and *Recovery*).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,7 +78,7 @@ pub struct StreamInfo {
     pub durable: u64,
 }
 
-/// The stored rows of a link, as [`Endpoint::load`] takes them: key and value, in any order.
+/// The stored rows of a link, as [`PhoneEndpoint::load`] and [`CompanionEndpoint::load`] take them: key and value, in any order.
 pub type Pairs = BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>;
 
 fn status_row(status: LinkStatus, revoked: Option<&Signature>) -> Op {
@@ -146,7 +141,10 @@ pub(super) fn put_web_ratchet(ratchet: &WebRatchet<IdPsk>) -> Op {
     Op::Put { key: keys::RATCHET.to_vec(), value: row }
 }
 
-fn read_ratchet(row: &[u8], mailbox: &MailboxId) -> Result<(u64, IdPsk, Option<IdPsk>), LoadError> {
+pub(super) fn read_ratchet(
+    row: &[u8],
+    mailbox: &MailboxId,
+) -> Result<(u64, IdPsk, Option<IdPsk>), LoadError> {
     let (last_try, rest) = row.split_first_chunk::<8>().ok_or(LoadError::Damaged)?;
     let (current, rest) = rest.split_first_chunk::<32>().ok_or(LoadError::Damaged)?;
     let candidate = match rest {
@@ -155,6 +153,18 @@ fn read_ratchet(row: &[u8], mailbox: &MailboxId) -> Result<(u64, IdPsk, Option<I
     };
     let slot = |bytes: [u8; 32]| IdPsk::new(Psk::from_bytes(bytes), mailbox);
     Ok((u64::from_be_bytes(*last_try), slot(*current), candidate.map(slot)))
+}
+
+/// Decodes the keys and terms of a phone's link.
+pub(super) fn read_phone_link(row: &[u8]) -> Result<PhoneLink, LoadError> {
+    let other = || if WebLink::decode(row).is_ok() { LoadError::OtherRole } else { LoadError::Damaged };
+    PhoneLink::decode(row).map_err(|_| other())
+}
+
+/// Decodes the keys and terms of a companion's link.
+pub(super) fn read_web_link(row: &[u8]) -> Result<WebLink, LoadError> {
+    let other = || if PhoneLink::decode(row).is_ok() { LoadError::OtherRole } else { LoadError::Damaged };
+    WebLink::decode(row).map_err(|_| other())
 }
 
 /// Returns the rows of a new link on a phone, for the commit that makes it OFFERED.
@@ -202,18 +212,25 @@ fn read_snapshot(row: &[u8]) -> Result<(u64, PageCursor), LoadError> {
     Ok((u64::from_be_bytes(*rev), next))
 }
 
-/// The decoded rows of the lanes.
-struct Rows {
+/// The decoded rows besides keys, counters and status.
+pub(crate) struct Rows {
     outbox: BTreeMap<u64, Bytes>,
-    commands: CommandsRun,
+    pub(super) commands: CommandsRun,
     unsettled: BTreeMap<u64, CommandKey>,
     settled: BTreeMap<u64, CommandKey>,
-    cursors: BTreeMap<Collection, u64>,
-    snapshots: BTreeMap<Collection, (u64, PageCursor)>,
+    pub(super) cursors: BTreeMap<Collection, u64>,
+    pub(super) snapshots: BTreeMap<Collection, (u64, PageCursor)>,
     streams: Streams,
+    /// The account's signature, if the link is REVOKED.
+    pub(super) revoked: Option<Signature>,
 }
 
-fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
+fn row<'a>(pairs: &'a Pairs, key: &[u8]) -> Result<&'a [u8], LoadError> {
+    let missing = || LoadError::Missing(key.first().copied().unwrap_or_default());
+    pairs.get(key).map(|row| row.as_slice()).ok_or_else(missing)
+}
+
+fn read_rows(pairs: &Pairs, revoked: Option<Signature>) -> Result<Rows, LoadError> {
     let mut rows = Rows {
         outbox: BTreeMap::new(),
         commands: CommandsRun::default(),
@@ -222,6 +239,7 @@ fn read_rows(pairs: &Pairs) -> Result<Rows, LoadError> {
         cursors: BTreeMap::new(),
         snapshots: BTreeMap::new(),
         streams: Streams::default(),
+        revoked,
     };
     for (key, value) in pairs {
         let number = || keys::number_of(key).ok_or(LoadError::Damaged);
@@ -261,81 +279,83 @@ fn read_key(row: &[u8]) -> Result<CommandKey, LoadError> {
 
 /// Builds the list of the companion's own commands. Those that wait for a result are matched with their
 /// outbox rows.
-fn own_commands(
-    outbox: &BTreeMap<u64, Bytes>,
-    unsettled: BTreeMap<u64, CommandKey>,
-    settled: BTreeMap<u64, CommandKey>,
-) -> OwnCommands {
+pub(super) fn own_commands(rows: &mut Rows) -> OwnCommands {
     let without_row = |(number, key)| (number, Unsettled { key, index: None });
-    let mut waiting: BTreeMap<_, _> = unsettled.into_iter().map(without_row).collect();
-    for (index, message) in outbox {
+    let mut waiting: BTreeMap<_, _> =
+        core::mem::take(&mut rows.unsettled).into_iter().map(without_row).collect();
+    for (index, message) in &rows.outbox {
         let command = CommandEnvelope::decode(message).ok();
         if let Some(row) = command.and_then(|command| waiting.get_mut(&command.number)) {
             row.index = Some(*index);
         }
     }
-    OwnCommands::new(waiting, settled)
+    OwnCommands::new(waiting, core::mem::take(&mut rows.settled))
 }
 
-/// Returns the indexes of the outbox rows that stay until the result of their command has come.
-fn kept(side: &Side) -> BTreeSet<u64> {
-    match side {
-        Side::Web(web) => web.commands.rows().collect(),
-        Side::Phone(_) => BTreeSet::new(),
-    }
-}
-
-impl Endpoint {
-    /// Loads a stored link. `log_id` names this phone's change log, and is `None` on a companion. `rng` seeds
-    /// only delays and grease.
+impl PhoneEndpoint {
+    /// Loads a stored link. `log_id` names this phone's change log. `rng` seeds only delays and grease. Call
+    /// [`PhoneEndpoint::set_log_head`] next.
     ///
     /// # Errors
     ///
-    /// [`LoadError`] when rows are missing or damaged.
+    /// [`LoadError`] when rows are missing or damaged, or are a companion's.
     pub fn load(
-        role: DeviceRole,
         pairs: &Pairs,
-        log_id: Option<LogId>,
+        log_id: LogId,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, LoadError> {
-        let row = |key: &[u8]| {
-            pairs.get(key).ok_or_else(|| LoadError::Missing(key.first().copied().unwrap_or_default()))
-        };
-        if version_1::is_stored(pairs) {
-            return Self::take_over(role, pairs, log_id, now, rng);
+        let mut endpoint = Self::load_or_take_over(pairs, now, rng)?;
+        endpoint.counters.log_id = log_id;
+        Ok(endpoint)
+    }
+}
+
+impl CompanionEndpoint {
+    /// Loads a stored link. `rng` seeds only delays and grease.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] when rows are missing or damaged, or are a phone's.
+    pub fn load(pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
+        Self::load_or_take_over(pairs, now, rng)
+    }
+}
+
+impl<R: Role> Endpoint<R> {
+    /// Loads a link. One that was stored before commands had keys is migrated: the first commit replaces its
+    /// rows with rows of version 2.
+    fn load_or_take_over(pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
+        if !version_1::is_stored(pairs) {
+            return Self::load_rows(pairs, now, rng);
         }
-        let version = row(keys::VERSION)?.as_slice().try_into().map(u64::from_be_bytes);
+        let mailbox = R::mailbox(row(pairs, keys::LINK)?)?;
+        let ops = version_1::take_over(R::ROLE, &mailbox, pairs)?;
+        let mut taken = pairs.clone();
+        let mut txn = PairsTxn::new(&mut taken);
+        for op in &ops {
+            let Ok(()) = op.write(mailbox, &mut txn);
+        }
+        let mut endpoint = Self::load_rows(&taken, now, rng)?;
+        endpoint.persist(ops, Deferred::Nothing);
+        Ok(endpoint)
+    }
+
+    fn load_rows(pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
+        let version = row(pairs, keys::VERSION)?.try_into().map(u64::from_be_bytes);
         let version = version.map_err(|_| LoadError::Damaged)?;
-        let (status, revoked) = read_status(row(keys::STATUS)?)?;
-        let mut counters = Counters::decode(row(keys::SESSION)?)?;
-        let rows = read_rows(pairs)?;
-        let (link, ratchet) = (row(keys::LINK)?, row(keys::RATCHET)?);
-        let (side, relay, mailbox) = match role {
-            DeviceRole::Phone => {
-                counters.log_id = log_id.ok_or(LoadError::Damaged)?;
-                let link = PhoneLink::decode(link)?;
-                let (relay, mailbox) = (link.terms.relay.clone(), link.terms.mailbox);
-                let (last_try, current, candidate) = read_ratchet(ratchet, &mailbox)?;
-                let ratchet = PhoneRatchet::new(current, candidate, last_try);
-                let side = phone_side(link, ratchet, rows.commands, revoked);
-                (Side::Phone(side), relay, mailbox)
-            }
-            DeviceRole::Web => {
-                let link = WebLink::decode(link)?;
-                let (relay, mailbox) = (link.terms.relay.clone(), link.terms.mailbox);
-                let (last_try, key, _) = read_ratchet(ratchet, &mailbox)?;
-                let ratchet = WebRatchet::new(key, last_try);
-                let commands = own_commands(&rows.outbox, rows.unsettled, rows.settled);
-                let sync = WebSync::new(rows.cursors, rows.snapshots);
-                (Side::Web(web_side(link, ratchet, commands, sync, now)), relay, mailbox)
-            }
-        };
+        let (status, revoked) = read_status(row(pairs, keys::STATUS)?)?;
+        let counters = Counters::decode(row(pairs, keys::SESSION)?)?;
+        let mut rows = read_rows(pairs, revoked)?;
+        let (side, sync) = R::load(row(pairs, keys::LINK)?, row(pairs, keys::RATCHET)?, &mut rows, now)?;
+        let mailbox = side.terms().mailbox;
         let mut jitter = Jitter::new(rng.next_u64());
-        let attach = Attach::new(relay, mailbox, role, now, Jitter::new(jitter.next()));
+        let attach =
+            Attach::new(side.terms().relay.clone(), mailbox, R::ROLE, now, Jitter::new(jitter.next()));
         let lanes = Lanes {
-            outbox: Outbox::new(counters.out_base, counters.next_index, rows.outbox, kept(&side)),
+            outbox: Outbox::new(counters.out_base, counters.next_index, rows.outbox, side.kept()),
             inbox: Inbox::new(counters.in_durable),
+            sync,
             slots: Slots::default(),
             streams: rows.streams,
             control: VecDeque::new(),
@@ -357,35 +377,9 @@ impl Endpoint {
             shown: None,
             alive: Liveness::new(now),
             ahead: 0,
-            running: BTreeMap::new(),
             lapses: kept_for(status).map(|kept| now.plus(kept)),
             dead: false,
         })
-    }
-
-    /// Loads a link that was stored before commands had keys. The first commit replaces its rows with rows of
-    /// version 2.
-    fn take_over(
-        role: DeviceRole,
-        pairs: &Pairs,
-        log_id: Option<LogId>,
-        now: Timestamp,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Self, LoadError> {
-        let link = pairs.get(keys::LINK).ok_or(LoadError::Missing(1))?;
-        let mailbox = match role {
-            DeviceRole::Phone => PhoneLink::decode(link)?.terms.mailbox,
-            DeviceRole::Web => WebLink::decode(link)?.terms.mailbox,
-        };
-        let ops = version_1::take_over(role, &mailbox, pairs)?;
-        let mut taken = pairs.clone();
-        let mut txn = PairsTxn::new(&mut taken);
-        for op in &ops {
-            let Ok(()) = op.write(mailbox, &mut txn);
-        }
-        let mut endpoint = Self::load(role, &taken, log_id, now, rng)?;
-        endpoint.persist(ops, Deferred::Nothing);
-        Ok(endpoint)
     }
 
     /// Returns the status of the link.
@@ -419,47 +413,5 @@ impl Endpoint {
                 durable: durable.get(&id).copied().unwrap_or(0),
             })
             .collect()
-    }
-}
-
-fn web_side(
-    link: WebLink,
-    ratchet: WebRatchet<IdPsk>,
-    commands: OwnCommands,
-    sync: WebSync,
-    now: Timestamp,
-) -> WebSide {
-    WebSide {
-        link,
-        ratchet,
-        next_attempt: now,
-        starts: Counted::since(now),
-        unanswered: 0,
-        recover: false,
-        replaced: false,
-        outdated: false,
-        sync,
-        commands,
-        wake: WebWake::default(),
-    }
-}
-
-fn phone_side(
-    link: PhoneLink,
-    ratchet: PhoneRatchet<IdPsk>,
-    commands: CommandsRun,
-    revoked: Option<Signature>,
-) -> PhoneSide {
-    PhoneSide {
-        recovery_id: key_schedule::psk_id(&link.recovery, &link.terms.mailbox),
-        link,
-        ratchet,
-        held: None,
-        read: None,
-        hinted: None,
-        sync: PhoneSync::default(),
-        commands,
-        revoked,
-        wake: PhoneWake::default(),
     }
 }

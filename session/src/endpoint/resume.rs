@@ -1,7 +1,6 @@
 //! What a reconnect does to the session: the resume block that is sent, and how the verdict changes the
 //! queues of messages, rows and streams (spec, delivery, *Resume* and *Put back*).
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use handfast_codec::envelope::CommandEnvelope;
@@ -9,14 +8,15 @@ use handfast_codec::payload::{CommandsKnown, ResumeBlock};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::key_schedule::{Direction, epoch};
 
-use super::{Deferred, Endpoint, Side};
+use super::{CompanionEndpoint, Deferred, Endpoint, Role};
 use crate::commands::web::Unsettled;
 use crate::commit::Op;
 use crate::keys;
 use crate::output::{Event, StreamEnd, StreamEvent};
 use crate::resume::Verdict;
+use crate::sync::SyncLane as _;
 
-impl Endpoint {
+impl<R: Role> Endpoint<R> {
     /// Returns this side's resume block.
     pub(super) fn block(&self) -> ResumeBlock {
         ResumeBlock {
@@ -26,10 +26,7 @@ impl Endpoint {
             durable: self.lanes.inbox.durable(),
             oldest: self.lanes.outbox.oldest_seq(),
             log_id: self.counters.log_id,
-            rev: match &self.side {
-                Side::Phone(phone) => phone.sync.rev(),
-                Side::Web(web) => web.sync.rev(),
-            },
+            rev: self.lanes.sync.rev(),
             streams: self.lanes.streams.block(),
         }
     }
@@ -84,7 +81,7 @@ impl Endpoint {
             // req: RES-021
             Verdict::Reset(_) => {
                 let (w2p, p2w) = (epoch(h, Direction::WebToPhone), epoch(h, Direction::PhoneToWeb));
-                let web = self.role() == DeviceRole::Web;
+                let web = R::ROLE == DeviceRole::Web;
                 (self.counters.out_epoch, self.counters.in_epoch) = if web { (w2p, p2w) } else { (p2w, w2p) };
                 ops.extend(self.send_again());
                 self.lanes.inbox.reset();
@@ -113,14 +110,7 @@ impl Endpoint {
     /// Renumbers the outbox for a new epoch, so that everything in it is sent again. Returns the store
     /// operations for that.
     fn send_again(&mut self) -> Vec<Op> {
-        let gone = match self.role() {
-            DeviceRole::Web => self.lanes.outbox.drop_settled(),
-            DeviceRole::Phone => Vec::new(),
-        };
-        let moved = self.lanes.outbox.reset();
-        if let Side::Web(web) = &mut self.side {
-            web.commands.moved(&moved.iter().map(|row| (row.from, row.to)).collect::<BTreeMap<_, _>>());
-        }
+        let (gone, moved) = self.side.restart_outbox(&mut self.lanes.outbox);
         let delete = |index| Op::Delete { key: keys::numbered(keys::OUTBOX, index) };
         let mut ops: Vec<_> = gone.into_iter().map(delete).collect();
         for row in moved {
@@ -129,13 +119,14 @@ impl Endpoint {
         }
         ops
     }
+}
 
+impl CompanionEndpoint {
     /// Renumbers the waiting commands above all that the phone knows, because this companion was put back to
     /// an earlier state. Returns the store operations.
     pub(super) fn renumber(&mut self, known: &CommandsKnown) -> Vec<Op> {
-        let Side::Web(web) = &mut self.side else { return Vec::new() };
         let first = known.highest.saturating_add(1);
-        let (waiting, mut ops) = web.commands.renumber(first);
+        let (waiting, mut ops) = self.side.commands.renumber(first);
         self.counters.next_cmd = first;
         for (number, Unsettled { key, index }) in waiting {
             self.counters.next_cmd = number.saturating_add(1);

@@ -11,14 +11,15 @@ use handfast_codec::limits::{AHEAD_BULK_LEN_MAX, AHEAD_LEN_MAX};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::record::RecordBuilder;
 
-use super::{Ack, Connection, Endpoint, HANDSHAKE_MAX, Keys, Sending, Side};
+use super::{Ack, Connection, Endpoint, HANDSHAKE_MAX, Keys, PhoneEndpoint, Role, Sending};
 use crate::output::Event;
 use crate::queue::pop_front_if;
+use crate::sync::SyncLane as _;
 
 /// About one record in this many carries grease, so that peers keep ignoring unknown values (RFC 8701).
 const GREASE_EVERY: u64 = 16;
 
-impl Endpoint {
+impl<R: Role> Endpoint<R> {
     /// Sends a handshake frame, and starts the wait for its answer.
     pub(super) fn send_handshake(&mut self, frame: Bytes) {
         let due = self.now.plus(HANDSHAKE_MAX);
@@ -94,17 +95,6 @@ impl Endpoint {
         self.send_last(&[Frame::Close { code, retry_ms: 0 }]);
     }
 
-    /// Sends REVOKED and CLOSE{REVOKED}, and ends the connection.
-    pub(super) fn send_revoked(&mut self, signature: Signature) {
-        // REVOKED proves the reason; CLOSE ends the connection in the same record.
-        // req: HSK-152
-        self.send_last(&[
-            Frame::Revoked { signature },
-            Frame::Close { code: ErrorCode::REVOKED, retry_ms: 0 },
-        ]);
-        self.event(Event::RevokedTold);
-    }
-
     fn send_last(&mut self, frames: &[Frame]) {
         let mut record = RecordBuilder::new();
         for frame in frames {
@@ -133,9 +123,7 @@ impl Endpoint {
             live.sending = Sending::Closing;
             self.alive.rekeying(self.now);
         }
-        if let Side::Web(web) = &mut self.side {
-            web.next_attempt = self.now;
-        }
+        self.side.plan_attempt(self.now);
     }
 
     /// Asks for fresh keys once the keys have sealed or opened as many records as they may.
@@ -179,13 +167,9 @@ impl Endpoint {
     }
 
     fn has_news(&mut self, bulk: bool) -> bool {
-        let sync = match &self.side {
-            Side::Phone(phone) => phone.sync.wants_to_send(),
-            Side::Web(web) => web.sync.wants_to_send(),
-        };
         !self.lanes.control.is_empty()
             || self.lanes.ack == Ack::Now
-            || sync
+            || self.lanes.sync.wants_to_send()
             || self.lanes.outbox.wants_to_send()
             || self.lanes.slots.wants_to_send()
             || self.lanes.streams.wants_control()
@@ -200,10 +184,7 @@ impl Endpoint {
         }
         self.lanes.streams.fill_control(record);
         self.lanes.outbox.fill(record);
-        match &mut self.side {
-            Side::Phone(phone) => phone.sync.fill(record),
-            Side::Web(web) => web.sync.fill(record),
-        }
+        self.lanes.sync.fill(record);
         self.lanes.slots.fill(record);
         if bulk {
             self.lanes.streams.fill_data(record);
@@ -212,14 +193,24 @@ impl Endpoint {
 
     /// Adds an ACK to a record that is sent anyway. When an ACK is due, a record is sent for it.
     fn fill_ack(&mut self, record: &mut RecordBuilder) {
-        let cursors = match &mut self.side {
-            Side::Web(web) => web.sync.take_acks(),
-            Side::Phone(_) => alloc::vec::Vec::new(),
-        };
+        let cursors = self.lanes.sync.take_acks();
         let ack = Frame::Ack { durable: self.lanes.inbox.durable(), cursors };
         if record.push(&ack) {
             self.lanes.inbox.acked();
             self.lanes.ack = Ack::None;
         }
+    }
+}
+
+impl PhoneEndpoint {
+    /// Sends REVOKED and CLOSE{REVOKED}, and ends the connection.
+    pub(super) fn send_revoked(&mut self, signature: Signature) {
+        // REVOKED proves the reason; CLOSE ends the connection in the same record.
+        // req: HSK-152
+        self.send_last(&[
+            Frame::Revoked { signature },
+            Frame::Close { code: ErrorCode::REVOKED, retry_ms: 0 },
+        ]);
+        self.event(Event::RevokedTold);
     }
 }

@@ -6,10 +6,15 @@ use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::Frame;
 use handfast_codec::limits::{ACK_DELAY_MAX, ACK_EVERY};
+use handfast_codec::role::DeviceRole;
 
 use super::load::{kept_for, wipe_rows};
-use super::{Ack, AttachTimeout, Connection, Deferred, Endpoint, HANDSHAKE_MAX, Liveness, Sending, Side};
+use super::{
+    Ack, AttachTimeout, CompanionEndpoint, Connection, Deferred, Endpoint, HANDSHAKE_MAX, Liveness, Role,
+    Sending,
+};
 use crate::output::{Event, LinkState};
+use crate::sync::SyncLane as _;
 
 /// The interval of a phone's PINGs while the page is visible.
 const PING_VISIBLE: Duration = Duration::from_secs(25);
@@ -100,7 +105,7 @@ fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     }
 }
 
-impl Endpoint {
+impl<R: Role> Endpoint<R> {
     /// Returns the next time at which something must happen without input.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let mut at = earlier(self.attach.deadline(), self.connection_deadline());
@@ -111,15 +116,7 @@ impl Endpoint {
         if let (Ack::By(due), true) = (self.lanes.ack, self.is_live()) {
             at = earlier(at, Some(due));
         }
-        match &self.side {
-            Side::Web(web) if self.may_start() => at = earlier(at, Some(web.next_attempt)),
-            Side::Web(web) if !self.alive.hidden => at = earlier(at, web.wake.deadline()),
-            Side::Phone(phone) if phone.held.is_some() => {
-                at = earlier(at, phone.read.map(|at| at.plus(MESSAGE1_EVERY)));
-            }
-            Side::Web(_) | Side::Phone(_) => {}
-        }
-        at
+        earlier(at, R::deadline(self))
     }
 
     /// Returns when the link is dropped, if it is still OFFERED or PENDING.
@@ -170,7 +167,7 @@ impl Endpoint {
                 self.drop_connection();
                 self.wait_before_next();
                 if unanswered {
-                    self.on_unanswered();
+                    R::on_unanswered(self);
                 }
             }
             Connection::Live(live) => {
@@ -218,16 +215,14 @@ impl Endpoint {
         self.alive.ping_id = self.alive.ping_id.saturating_add(1);
         let id = self.alive.ping_id;
         self.alive.pinged = Some((id, self.now));
-        let rev = match &self.side {
-            Side::Phone(phone) => phone.sync.told(),
-            Side::Web(_) => 0,
-        };
-        self.lanes.control.push_back(Frame::Ping { id, rev });
+        self.lanes.control.push_back(Frame::Ping { id, rev: self.lanes.sync.ping_rev() });
         // Only the phone sends PINGs, because a browser delays the timers of hidden pages.
         // req: TIM-002
-        self.alive.next_ping = match &self.side {
-            Side::Phone(_) => Some(self.now.plus(if self.alive.hidden { PING_HIDDEN } else { PING_VISIBLE })),
-            Side::Web(_) => None,
+        self.alive.next_ping = match R::ROLE {
+            DeviceRole::Phone => {
+                Some(self.now.plus(if self.alive.hidden { PING_HIDDEN } else { PING_VISIBLE }))
+            }
+            DeviceRole::Web => None,
         };
     }
 
@@ -256,9 +251,7 @@ impl Endpoint {
     /// Delays the next handshake at random, after a failed one.
     pub(super) fn wait_before_next(&mut self) {
         let delay = self.attach.backoff();
-        if let Side::Web(web) = &mut self.side {
-            web.next_attempt = self.now.plus(delay);
-        }
+        self.side.plan_attempt(self.now.plus(delay));
     }
 
     pub(super) fn is_live(&self) -> bool {
@@ -270,20 +263,6 @@ impl Endpoint {
         self.alive.rekeying.is_some_and(|until| self.now < until)
     }
 
-    /// Asks the relay to wake the phone, at growing intervals, while the phone is absent.
-    pub(super) fn wake_if_absent(&mut self) {
-        let Side::Web(web) = &mut self.side else { return };
-        if self.attach.own().is_none() || self.attach.peer().is_some() {
-            return web.wake.stop();
-        }
-        web.wake.absent(self.now, &mut self.jitter);
-        if !self.alive.hidden
-            && let Some(frame) = web.wake.due(self.now, &mut self.jitter)
-        {
-            self.transmit(frame);
-        }
-    }
-
     /// Reports the link's state to the application, if it has changed.
     pub(super) fn show(&mut self) {
         // A change of keys is no outage, so the user should not see one.
@@ -291,10 +270,7 @@ impl Endpoint {
         let state = if self.attach.own().is_none() {
             LinkState::RelayDown
         } else if self.attach.peer().is_none() {
-            match &self.side {
-                Side::Web(web) if web.wake.is_waking() => LinkState::Waking,
-                Side::Web(_) | Side::Phone(_) => LinkState::PeerAbsent,
-            }
+            if self.side.is_waking() { LinkState::Waking } else { LinkState::PeerAbsent }
         } else if (self.is_live() && self.now < self.alive.silent_at()) || self.is_rekeying() {
             LinkState::Live
         } else {
@@ -303,6 +279,21 @@ impl Endpoint {
         if self.shown != Some(state) && !self.dead {
             self.shown = Some(state);
             self.event(Event::State(state));
+        }
+    }
+}
+
+impl CompanionEndpoint {
+    /// Asks the relay to wake the phone, at growing intervals, while the phone is absent.
+    pub(super) fn wake_if_absent(&mut self) {
+        if self.attach.own().is_none() || self.attach.peer().is_some() {
+            return self.side.wake.stop();
+        }
+        self.side.wake.absent(self.now, &mut self.jitter);
+        if !self.alive.hidden
+            && let Some(frame) = self.side.wake.due(self.now, &mut self.jitter)
+        {
+            self.transmit(frame);
         }
     }
 }

@@ -6,10 +6,14 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, Frame, Items, ItemsWriter, PageCursor};
-use handfast_codec::limits::{DELTA_LEN_MAX, DELTA_UNACKED_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX};
+use handfast_codec::limits::{
+    DELTA_LEN_MAX, DELTA_UNACKED_LEN_MAX, ITEMS_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX,
+};
 use handfast_codec::record::RecordBuilder;
 
+use super::SyncLane;
 use crate::error::{ApiMisuse, SendRefused};
+use crate::output::SyncEvent;
 use crate::queue::pop_front_if;
 
 /// If this many frames are queued, nothing more is requested from the application.
@@ -87,14 +91,6 @@ impl PhoneSync {
         };
     }
 
-    /// Returns the revision for the resume block: the highest one that a companion can know.
-    pub(crate) fn rev(&self) -> u64 {
-        // With a later revision in the block, the companion could not see that the phone was restored from a
-        // backup.
-        // req: RES-082
-        self.first.filter(|_| !self.was_read).unwrap_or(self.rev)
-    }
-
     /// Sets the log's newest revision, which has grown or was just loaded.
     pub(crate) fn changed(&mut self, rev: u64) {
         let _ = self.first.get_or_insert(rev);
@@ -114,18 +110,6 @@ impl PhoneSync {
             self.end(&collection);
             self.queue.push_back(Frame::SnapshotRequired { collection, rev: self.rev });
         }
-    }
-
-    /// Returns the revision up to which the rows of every subscription were sent or skipped, for a PING.
-    pub(crate) fn told(&self) -> u64 {
-        // By this revision the companion can see that a DELTA was lost.
-        // req: SYN-021
-        let scanned = self.subs.values().map(|sub| sub.scanned).min().unwrap_or(0);
-        let queued = self.queue.iter().filter_map(|frame| match frame {
-            Frame::Delta { from, .. } => Some(*from),
-            _ => None,
-        });
-        queued.fold(scanned, u64::min)
     }
 
     /// Handles SINCE, by which the companion subscribes.
@@ -364,9 +348,42 @@ impl PhoneSync {
         }
         Ok(())
     }
+}
+
+impl SyncLane for PhoneSync {
+    /// Returns the revision for the resume block: the highest one that a companion can know.
+    fn rev(&self) -> u64 {
+        // With a later revision in the block, the companion could not see that the phone was restored from a
+        // backup.
+        // req: RES-082
+        self.first.filter(|_| !self.was_read).unwrap_or(self.rev)
+    }
+
+    /// Returns the revision up to which the rows of every subscription were sent or skipped, for a PING.
+    fn ping_rev(&self) -> u64 {
+        // By this revision the companion can see that a DELTA was lost.
+        // req: SYN-021
+        let scanned = self.subs.values().map(|sub| sub.scanned).min().unwrap_or(0);
+        let queued = self.queue.iter().filter_map(|frame| match frame {
+            Frame::Delta { from, .. } => Some(*from),
+            _ => None,
+        });
+        queued.fold(scanned, u64::min)
+    }
+
+    fn on_frame(&mut self, frame: Frame) -> Result<Option<SyncEvent>, ErrorCode> {
+        match frame {
+            Frame::Since { collection, cursor } => self.since(collection, cursor)?,
+            Frame::PageGet { collection, page } => self.page_get(collection, page)?,
+            Frame::DigestGet { collection, cursor } => self.digest_get(&collection, cursor)?,
+            Frame::Leave { collection } => self.leave(collection)?,
+            _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
+        }
+        Ok(None)
+    }
 
     /// Handles the companion's acknowledgement of a collection up to `cursor`.
-    pub(crate) fn ack(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
+    fn ack(&mut self, collection: &Collection, cursor: u64) -> Result<(), ErrorCode> {
         let Some(sub) = self.subs.get_mut(collection) else { return Ok(()) };
         // A cursor above what was sent is impossible: nobody can have stored rows that were never sent.
         // req: SYN-080
@@ -379,11 +396,23 @@ impl PhoneSync {
         Ok(())
     }
 
-    pub(crate) fn wants_to_send(&self) -> bool {
+    fn ask(&mut self) -> Option<SyncEvent> {
+        Some(match self.next_wanted()? {
+            Wanted::Delta { collection, after, budget } => {
+                SyncEvent::DeltaWanted { collection, after, budget }
+            }
+            Wanted::Page { collection, page } => {
+                SyncEvent::PageWanted { collection, page, budget: ITEMS_LEN_MAX }
+            }
+            Wanted::Digest { collection } => SyncEvent::DigestWanted { collection },
+        })
+    }
+
+    fn wants_to_send(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
+    fn fill(&mut self, record: &mut RecordBuilder) {
         while pop_front_if(&mut self.queue, |frame| record.push(frame)).is_some() {}
     }
 }

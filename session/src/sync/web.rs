@@ -9,7 +9,9 @@ use handfast_codec::frame::{Collection, Frame, Items, PageCursor};
 use handfast_codec::limits::{DELTA_LEN_MAX, DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
 use handfast_codec::record::RecordBuilder;
 
+use super::SyncLane;
 use crate::error::{ApiMisuse, SendRefused};
+use crate::output::SyncEvent;
 use crate::queue::pop_front_if;
 
 /// The state of the companion's side.
@@ -117,12 +119,6 @@ impl WebSync {
         snapshots: BTreeMap<Collection, (u64, PageCursor)>,
     ) -> Self {
         Self { cursors, snapshots, ..Self::default() }
-    }
-
-    /// Returns the highest revision of the phone's log that this companion knows.
-    pub(crate) fn rev(&self) -> u64 {
-        let snapshots = self.snapshots.values().map(|(rev, _)| rev);
-        self.cursors.values().chain(snapshots).copied().max().unwrap_or(0)
     }
 
     /// Prepares for a new connection, which starts without subscriptions.
@@ -246,17 +242,6 @@ impl WebSync {
             None => Err(ErrorCode::FRAME_NOT_ALLOWED),
             Some(Sub::Leaving(_)) => Ok(true),
             Some(_) => Ok(false),
-        }
-    }
-
-    /// Records that the phone has sent or skipped everything up to `rev`.
-    pub(crate) fn told(&mut self, rev: u64) {
-        for sub in self.subs.values_mut() {
-            if let Sub::Open(sub) = sub
-                && sub.heard
-            {
-                sub.told = sub.told.max(rev);
-            }
         }
     }
 
@@ -461,9 +446,51 @@ impl WebSync {
             self.open(collection);
         }
     }
+}
 
-    /// Returns the cursors for an ACK, and clears the list of them.
-    pub(crate) fn take_acks(&mut self) -> Vec<(Collection, u64)> {
+impl SyncLane for WebSync {
+    /// Returns the highest revision of the phone's log that this companion knows.
+    fn rev(&self) -> u64 {
+        let snapshots = self.snapshots.values().map(|(rev, _)| rev);
+        self.cursors.values().chain(snapshots).copied().max().unwrap_or(0)
+    }
+
+    fn on_ping(&mut self, rev: u64) {
+        for sub in self.subs.values_mut() {
+            if let Sub::Open(sub) = sub
+                && sub.heard
+            {
+                sub.told = sub.told.max(rev);
+            }
+        }
+    }
+
+    fn on_frame(&mut self, frame: Frame) -> Result<Option<SyncEvent>, ErrorCode> {
+        let event = match frame {
+            Frame::Delta { collection, from, to, part, last, items } => {
+                self.delta(collection, (from, to), (part, last), items)?;
+                None
+            }
+            Frame::SnapshotRequired { collection, .. } => {
+                self.snapshot_required(collection)?.then_some(SyncEvent::ResyncFailed { collection })
+            }
+            Frame::Page { collection, page, next, rev, items } => {
+                self.page(Page { collection, at: page, next, rev, items })?;
+                None
+            }
+            Frame::Digest { collection, cursor, digest } => {
+                self.digest(collection, cursor, digest)?;
+                None
+            }
+            Frame::Leave { collection } => {
+                self.left(collection)?.then_some(SyncEvent::Unsubscribed { collection })
+            }
+            _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
+        };
+        Ok(event)
+    }
+
+    fn take_acks(&mut self) -> Vec<(Collection, u64)> {
         let dirty = core::mem::take(&mut self.dirty);
         let received = |collection: &Collection| match self.subs.get(collection) {
             Some(Sub::Open(sub)) => Some(sub.received),
@@ -475,11 +502,11 @@ impl WebSync {
             .collect()
     }
 
-    pub(crate) fn wants_to_send(&self) -> bool {
+    fn wants_to_send(&self) -> bool {
         !self.queue.is_empty()
     }
 
-    pub(crate) fn fill(&mut self, record: &mut RecordBuilder) {
+    fn fill(&mut self, record: &mut RecordBuilder) {
         while pop_front_if(&mut self.queue, |frame| record.push(frame)).is_some() {}
     }
 }

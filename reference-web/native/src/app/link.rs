@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use handfast::codec::ids::CommandKey;
 use handfast::codec::limits::{HISTORY_COUNT_MAX, PENDING_MAX};
-use handfast::host;
-use handfast::session::{Endpoint, LinkStatus};
-use handfast::{DeviceRole, ErrorCode, Timestamp};
+use handfast::host::LinkOf;
+use handfast::session::{CompanionEndpoint, LinkStatus};
+use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{Command, ResultBody};
 use rand_core::CryptoRng;
 
@@ -22,7 +22,7 @@ use crate::store::{CommandState, HistoryPage, LinkRowState, StoreError, Transfer
 const PENDING_KEPT_MS: u64 = PENDING_MAX * 1_000;
 
 /// The link, with the companion's data for it.
-pub(super) type Link = host::Link<LinkData>;
+pub(super) type Link = LinkOf<App>;
 
 /// The companion's data for its link at run time.
 #[derive(Debug)]
@@ -130,8 +130,8 @@ impl App {
             return self.store.commit();
         }
         let pairs = self.store.pairs(row.link)?;
-        let mut endpoint = Endpoint::load(DeviceRole::Web, &pairs, None, now, rng)
-            .map_err(|_| StoreError::Damaged("link"))?;
+        let mut endpoint =
+            CompanionEndpoint::load(&pairs, now, rng).map_err(|_| StoreError::Damaged("link"))?;
         endpoint.waited(now, Duration::from_millis(age_ms));
         let confirmed = match row.state {
             // The row may be older than the keys: another transaction may have stored that the phone
@@ -262,7 +262,11 @@ impl App {
     }
 
     /// Continues the streams that were open when the process ended. Queues the transfers that have no stream.
-    fn reopen_transfers(&mut self, endpoint: &Endpoint, data: &mut LinkData) -> Result<(), StoreError> {
+    fn reopen_transfers(
+        &mut self,
+        endpoint: &CompanionEndpoint,
+        data: &mut LinkData,
+    ) -> Result<(), StoreError> {
         let streams: BTreeMap<u64, u64> =
             endpoint.streams().into_iter().map(|stream| (stream.id, stream.durable)).collect();
         for mut transfer in self.store.transfers_open()? {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use handfast::codec::frame::Items;
 use handfast::codec::ids::MailboxId;
-use handfast::host::{Application, HostOf, Lost};
-use handfast::session::{Commit, Event, LinkState, Message, PairingEvent};
+use handfast::host::{Application, HostOf, LostOf};
+use handfast::session::{Commit, Event, LinkState, Message, PairingEvent, role};
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{CollectionName, NowValue};
 use rand_core::CryptoRng;
@@ -17,6 +17,7 @@ use super::{App, AppEvent, PendingDelete};
 use crate::store::{LinkRowState, StoreError};
 
 impl Application for App {
+    type Role = role::Companion;
     type Link = LinkData;
     type Attempt = ();
     type Event = AppEvent;
@@ -217,13 +218,7 @@ impl Application for App {
         Ok(false)
     }
 
-    fn failed(
-        &mut self,
-        _: Timestamp,
-        lost: Lost<LinkData, (), AppEvent>,
-        error: &StoreError,
-        retry: Duration,
-    ) {
+    fn failed(&mut self, _: Timestamp, lost: LostOf<Self>, error: &StoreError, retry: Duration) {
         // If this rollback fails, `load` tries it again before it reads anything.
         let _ = self.store.roll_back();
         self.leftovers.clear();

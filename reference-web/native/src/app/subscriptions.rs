@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use handfast::Timestamp;
 use handfast::codec::frame::Collection;
 use handfast::codec::limits::SUBSCRIPTIONS_MAX;
-use handfast::session::Endpoint;
+use handfast::session::CompanionEndpoint;
 use handfast_messages::CollectionName;
 
 /// How many chats are subscribed at a time. The changes of older messages and the two lists take the other
@@ -51,7 +51,7 @@ fn messages(chat: u64) -> Option<Collection> {
 impl Subscriptions {
     /// Begins a connection: subscribes to the changes of older messages, then to the lists, then to the chats
     /// in `recent`.
-    pub(super) fn begin(&mut self, now: Timestamp, endpoint: &mut Endpoint, recent: &[u64]) {
+    pub(super) fn begin(&mut self, now: Timestamp, endpoint: &mut CompanionEndpoint, recent: &[u64]) {
         *self = Self { opened: self.opened, ..Self::default() };
         // Changes that were made while there was no connection must be known before any page of a chat.
         // req: MSG-062
@@ -75,7 +75,13 @@ impl Subscriptions {
     }
 
     /// Notes that the user opened a chat. Subscribes to it if there is a live connection (`is_live`).
-    pub(super) fn open(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64, is_live: bool) {
+    pub(super) fn open(
+        &mut self,
+        now: Timestamp,
+        endpoint: &mut CompanionEndpoint,
+        chat: u64,
+        is_live: bool,
+    ) {
         self.opened = Some(chat);
         if is_live {
             self.need(now, endpoint, chat);
@@ -88,7 +94,7 @@ impl Subscriptions {
     }
 
     /// Subscribes to a chat, now or as soon as there is room.
-    pub(super) fn need(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
+    pub(super) fn need(&mut self, now: Timestamp, endpoint: &mut CompanionEndpoint, chat: u64) {
         match self.followed.get(&chat) {
             Some(Followed::Behind | Followed::InSync) => {
                 self.order.retain(|of| *of != chat);
@@ -103,7 +109,7 @@ impl Subscriptions {
         self.make_room(now, endpoint);
     }
 
-    fn follow(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
+    fn follow(&mut self, now: Timestamp, endpoint: &mut CompanionEndpoint, chat: u64) {
         let Some(collection) = messages(chat) else { return };
         if endpoint.subscribe(now, collection).is_ok() {
             let _ = self.followed.insert(chat, Followed::Behind);
@@ -112,7 +118,7 @@ impl Subscriptions {
     }
 
     /// Unsubscribes one chat for each chat that waits.
-    fn make_room(&mut self, now: Timestamp, endpoint: &mut Endpoint) {
+    fn make_room(&mut self, now: Timestamp, endpoint: &mut CompanionEndpoint) {
         let leaving = self.followed.values().filter(|state| **state == Followed::Leaving).count();
         for _ in leaving..self.waiting.len() {
             let Some(chat) = self.least_needed() else { return };
@@ -142,7 +148,7 @@ impl Subscriptions {
     }
 
     /// Notes that a chat's rows match the phone's, or that repairing them has failed.
-    pub(super) fn settled(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
+    pub(super) fn settled(&mut self, now: Timestamp, endpoint: &mut CompanionEndpoint, chat: u64) {
         if let Some(state) = self.followed.get_mut(&chat)
             && *state == Followed::Behind
         {
@@ -152,7 +158,7 @@ impl Subscriptions {
     }
 
     /// Notes that a chat was unsubscribed, and subscribes to the next waiting chat.
-    pub(super) fn left(&mut self, now: Timestamp, endpoint: &mut Endpoint, chat: u64) {
+    pub(super) fn left(&mut self, now: Timestamp, endpoint: &mut CompanionEndpoint, chat: u64) {
         let _ = self.followed.remove(&chat);
         if let Some(next) = self.waiting.pop_front() {
             self.follow(now, endpoint, next);

@@ -82,7 +82,7 @@ impl App {
             SyncEvent::DigestWanted { collection } => {
                 let digest = self.store.digest(collection)?;
                 // The machine refuses the digest if the connection that asked has ended; it can be dropped.
-                let _ = link.endpoint.provide_digest(now, collection, 0, digest.value());
+                let _ = link.endpoint.provide_digest(now, collection, digest.value());
             }
             SyncEvent::InSync { collection } => {
                 let gone = self.store.window_in_step(collection)?;

@@ -15,12 +15,12 @@ use handfast::handshake::pairing::phone::Offering;
 use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::pairing::KeysInUse;
 use handfast::session::{
-    Endpoint, Event, Message, Pairing, PairingEvent, Pairs, Repeat, RowDigest, StreamEnd, StreamEvent,
+    Event, Message, Pairing, PairingEvent, Pairs, PhoneEndpoint, Repeat, RowDigest, StreamEnd, StreamEvent,
     SyncEvent,
 };
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use handfast_messages::{CollectionName, Command, Item, ResultBody};
-use handfast_testkit::host::{App, Host, LOG, load};
+use handfast_testkit::host::{App, Host, LOG};
 use handfast_testkit::machine::Driven;
 use handfast_testkit::{machine, relay};
 use rand_core::CryptoRng;
@@ -29,7 +29,7 @@ use rand_core::CryptoRng;
 pub(crate) enum Machine {
     None,
     Pairing(Box<Pairing>),
-    Link(Box<Endpoint>),
+    Link(Box<PhoneEndpoint>),
 }
 
 impl machine::Machine for Machine {
@@ -37,7 +37,7 @@ impl machine::Machine for Machine {
         match self {
             Self::None => Driven::None,
             Self::Pairing(pairing) => Driven::Code(pairing),
-            Self::Link(endpoint) => Driven::Link(endpoint),
+            Self::Link(endpoint) => Driven::Link(endpoint.as_mut()),
         }
     }
 }
@@ -126,7 +126,7 @@ impl Phone {
             && matches!(self.host.pairing_events.last(), Some(PairingEvent::Linked(_)))
         {
             self.terms = pairing.terms().cloned();
-            let mut endpoint = load(DeviceRole::Phone, &self.host.disk, LOG, now, rng).unwrap();
+            let mut endpoint = PhoneEndpoint::load(&self.host.disk, LOG, now, rng).unwrap();
             endpoint.set_log_head(now, self.host.app.rev());
             self.host.begin(Machine::Link(Box::new(endpoint)), now);
         }
@@ -223,7 +223,7 @@ impl Chats {
     }
 }
 
-fn link(host: &mut Host<Chats>) -> &mut Endpoint {
+fn link(host: &mut Host<Chats>) -> &mut PhoneEndpoint {
     match &mut host.machine {
         Machine::Link(endpoint) => endpoint,
         _ => panic!("no link"),

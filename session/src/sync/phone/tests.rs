@@ -34,13 +34,13 @@ fn a_ping_tells_what_has_left_and_not_what_waits() {
     let mut sync = subscribed();
     assert_eq!(after(&mut sync), Some(0));
     sync.delta(&collection(), 5, &rows()).unwrap();
-    assert_eq!(sync.told(), 0, "it waits");
+    assert_eq!(sync.ping_rev(), 0, "it waits");
     sync.fill(&mut RecordBuilder::new());
-    assert_eq!(sync.told(), 5);
+    assert_eq!(sync.ping_rev(), 5);
     let other = Collection::new(b"b").unwrap();
     sync.since(other, 2).unwrap();
-    assert_eq!(sync.told(), 2, "the least of all subscriptions");
-    assert_eq!(PhoneSync::default().told(), 0);
+    assert_eq!(sync.ping_rev(), 2, "the least of all subscriptions");
+    assert_eq!(PhoneSync::default().ping_rev(), 0);
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! The calls by which a phone's application acts on a link: answers, wakes, the end of the link.
+
+use bytes::Bytes;
+use handfast_codec::Timestamp;
+use handfast_codec::envelope::ResultEnvelope;
+use handfast_codec::ids::{CommandKey, Signature};
+use handfast_codec::limits::MESSAGE_LEN_MAX;
+
+use super::load::{put_revoked, wipe_rows};
+use super::pending::PhoneDeferred;
+use super::verbs::ENVELOPE_LEN_MAX;
+use super::{Connection, Deferred, LinkStatus, PhoneEndpoint};
+use crate::commands::Repeat;
+use crate::commands::phone::Kept;
+use crate::commit::Commit;
+use crate::error::{ApiMisuse, SendRefused};
+use crate::output::Event;
+
+impl PhoneEndpoint {
+    /// Answers a command that was delivered. Apply the commit in the transaction of the command's effect.
+    /// `repeat` tells what to do when the command arrives again.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`]; `Misuse` when the command was not delivered or is answered already.
+    pub fn answer(
+        &mut self,
+        now: Timestamp,
+        key: CommandKey,
+        body: &Bytes,
+        repeat: Repeat,
+    ) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
+            return Err(SendRefused::TooLarge);
+        }
+        let Some(number) = self.side.running.get(&key).copied() else {
+            return Err(ApiMisuse::WrongState.into());
+        };
+        let message = ResultEnvelope { key, body: Some(body.clone()) }.encode();
+        self.lanes.outbox.check_room(message.len())?;
+        let _ = self.side.running.remove(&key);
+        // The answer and the command's effect are one transaction: a crash between the two would run the
+        // command again, or lose its answer.
+        // req: RES-012
+        let mut ops = self.side.commands.answered(key, number, Kept::of(body, repeat));
+        let (index, put) = self.enqueue(message);
+        ops.push(put);
+        Ok(self.return_commit(ops, Deferred::Release(index)))
+    }
+
+    /// Reports a wake for this link's mailbox. Returns whether the phone should connect because of it: not
+    /// for a fourth wake within an hour in which no confirm came. If it should, and no socket is open,
+    /// [`Event::Connect`] follows. The count is not stored.
+    pub fn handle_wake(&mut self, now: Timestamp) -> bool {
+        self.tick(now);
+        let follow = !self.dead && self.side.wake.woken(self.now);
+        if follow {
+            self.attach.reconnect_now(self.now);
+        }
+        follow
+    }
+
+    /// Revokes the link. `signature` is the account's over this companion
+    /// (`handfast_handshake::certificate::sign_revoked`). The companion is told at once if it is connected,
+    /// or else whenever it connects. Its session never continues.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`].
+    pub fn revoke(&mut self, now: Timestamp, signature: Signature) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        // The signature is stored before it is sent, so that the revocation outlives a crash.
+        // req: HSK-151, HSK-152
+        self.side.revoked = Some(signature);
+        self.status = LinkStatus::Revoked;
+        let live = matches!(self.conn, Connection::Live(_));
+        if !live {
+            self.drop_connection();
+        }
+        let deferred =
+            if live { Deferred::OfRole(PhoneDeferred::Revoke(signature)) } else { Deferred::Nothing };
+        Ok(self.return_commit(alloc::vec![put_revoked(&signature)], deferred))
+    }
+
+    /// Drops an OFFERED link at the user's request. A companion that has accepted it stays PENDING until its
+    /// link lapses.
+    ///
+    /// # Errors
+    ///
+    /// [`SendRefused`]; `Misuse` of `WrongState` when the link is not OFFERED.
+    pub fn cancel_offer(&mut self, now: Timestamp) -> Result<Commit, SendRefused> {
+        self.tick(now);
+        self.check_alive()?;
+        // An ACTIVE link must be revoked instead, so that the companion learns of it.
+        // req: HSK-133
+        if self.status != LinkStatus::Offered {
+            return Err(ApiMisuse::WrongState.into());
+        }
+        self.lapses = None;
+        self.drop_connection();
+        self.event(Event::Disconnect);
+        self.attach.down_until(None);
+        Ok(self.return_commit(alloc::vec![wipe_rows()], Deferred::Wiped))
+    }
+}
