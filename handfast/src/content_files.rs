@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
+use bytes::Bytes;
 use handfast_codec::ErrorCode;
 use handfast_media::{Source, Storage};
 
@@ -88,9 +89,10 @@ impl Storage for PartAndList {
 pub struct ContentFile(pub File);
 
 impl Source for ContentFile {
-    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode> {
-        let read = self.0.seek(SeekFrom::Start(offset)).and_then(|_| self.0.read_exact(out));
+    fn read_at(&mut self, offset: u64, len: usize) -> Result<Bytes, ErrorCode> {
+        let mut bytes = vec![0; len];
+        let read = self.0.seek(SeekFrom::Start(offset)).and_then(|_| self.0.read_exact(&mut bytes));
         // The file was shortened after it was offered, so it no longer contains the content.
-        read.map_err(|_| ErrorCode::GONE)
+        read.map(|()| bytes.into()).map_err(|_| ErrorCode::GONE)
     }
 }

@@ -98,6 +98,20 @@ impl<S: Storage> Incoming<S> {
         self.checked
     }
 
+    /// Returns how many bytes of the chunk list have arrived.
+    pub(crate) const fn list_came(&self) -> u64 {
+        self.list_came
+    }
+
+    /// Takes out the chunk list, as [`Incoming::list`]. Nothing can be received without it.
+    pub(crate) const fn take_list(&mut self) -> Option<ChunkList> {
+        self.receiver.take_out_list()
+    }
+
+    pub(crate) const fn storage_mut(&mut self) -> &mut S {
+        &mut self.storage
+    }
+
     /// Takes the next bytes of the stream.
     ///
     /// # Errors

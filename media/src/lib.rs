@@ -6,7 +6,9 @@
 //! returns how much of the stream may be reported as durable. [`MediaReceiver`] only checks a stream, for
 //! callers that store received content in another way.
 //!
-//! There is no I/O: [`Storage`] and [`Source`] hide where the bytes are.
+//! There is no I/O: [`Storage`] and [`Source`] hide where the bytes are. Where files are only reached by
+//! requests that are answered later, as in a web page, [`QueuedIncoming`] and [`QueuedOutgoing`] run the same
+//! two machines and return what to read, write and sync.
 #![no_std]
 #![cfg_attr(
     not(test),
@@ -35,9 +37,13 @@ extern crate std;
 mod chunk_list;
 mod incoming;
 mod outgoing;
+mod queued_incoming;
+mod queued_outgoing;
 mod receiver;
 
 pub use chunk_list::{ChunkList, ContentHasher, list_len};
 pub use incoming::{Incoming, Progress, Storage};
 pub use outgoing::{Outgoing, Source, check_offset};
+pub use queued_incoming::{QueuedIncoming, StoreStep, SyncStep};
+pub use queued_outgoing::{QueuedOutgoing, SupplyStep};
 pub use receiver::{MediaReceiver, Taken};

@@ -1,7 +1,5 @@
 //! The sender of content that is sent over a stream.
 
-use alloc::vec;
-
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::ContentId;
@@ -11,12 +9,12 @@ use crate::ChunkList;
 
 /// A place from which content can be read.
 pub trait Source {
-    /// Fills `out` with the content's bytes from `offset` on.
+    /// Returns `len` bytes of the content from `offset` on.
     ///
     /// # Errors
     ///
     /// The code with which the stream must be stopped, such as `GONE` when the content has become shorter.
-    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode>;
+    fn read_at(&mut self, offset: u64, len: usize) -> Result<Bytes, ErrorCode>;
 }
 
 /// The state of one stream over which content is sent.
@@ -49,6 +47,20 @@ impl<S: Source> Outgoing<S> {
         self.content
     }
 
+    /// Returns the content offset of the byte at this offset of the stream, or `None` within the chunk list.
+    pub(crate) fn content_offset(&self, offset: u64) -> Option<u64> {
+        let past = offset.checked_sub(u64::try_from(self.head.len()).unwrap_or(u64::MAX))?;
+        Some(self.from.saturating_add(past))
+    }
+
+    pub(crate) const fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) const fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
     /// Returns at most `max` bytes of the stream from `offset` on. With the last bytes it also returns the
     /// content's hash. Pass both to `stream_supply`.
     ///
@@ -58,12 +70,12 @@ impl<S: Source> Outgoing<S> {
     pub fn read(&mut self, offset: u64, max: usize) -> Result<(Bytes, Option<[u8; 32]>), ErrorCode> {
         let head_len = u64::try_from(self.head.len()).unwrap_or(u64::MAX);
         let end = head_len.saturating_add(self.size.saturating_sub(self.from));
-        let bytes = if let Some(past) = offset.checked_sub(head_len) {
-            let at = self.from.checked_add(past).filter(|at| *at <= self.size).ok_or(ErrorCode::OFFSET)?;
+        let bytes = if let Some(at) = self.content_offset(offset) {
+            if at > self.size {
+                return Err(ErrorCode::OFFSET);
+            }
             let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
-            let mut buffer = vec![0; max.min(left)];
-            self.source.read_at(at, &mut buffer)?;
-            buffer.into()
+            self.source.read_at(at, max.min(left))?
         } else {
             let at = usize::try_from(offset).map_err(|_| ErrorCode::OFFSET)?;
             self.head.slice(at..self.head.len().min(at.saturating_add(max)))
@@ -98,11 +110,9 @@ mod tests {
     struct Memory(Vec<u8>);
 
     impl Source for Memory {
-        fn read_at(&mut self, offset: u64, out: &mut [u8]) -> Result<(), ErrorCode> {
+        fn read_at(&mut self, offset: u64, len: usize) -> Result<Bytes, ErrorCode> {
             let at = usize::try_from(offset).unwrap();
-            let bytes = self.0.get(at..at + out.len()).ok_or(ErrorCode::GONE)?;
-            out.copy_from_slice(bytes);
-            Ok(())
+            self.0.get(at..at + len).map(Bytes::copy_from_slice).ok_or(ErrorCode::GONE)
         }
     }
 

@@ -83,6 +83,10 @@ impl MediaReceiver {
         self.list.as_ref()
     }
 
+    pub(crate) const fn take_out_list(&mut self) -> Option<ChunkList> {
+        self.list.take()
+    }
+
     /// Returns whether all content has arrived and been checked.
     #[must_use]
     pub fn is_complete(&self) -> bool {
