@@ -95,11 +95,20 @@ export class Companion {
   /** What the phone sent cannot be accepted: ends the connection with this code of the specification. */
   refuse(code: number): void;
   readonly streams: Set<bigint>;
-  streamOpen(put: boolean, meta: Uint8Array, effect?: (txn: IDBTransaction, id: bigint) => void): Promise<bigint>;
-  streamSupply(id: bigint, offset: bigint, bytes: Uint8Array, hash?: Uint8Array): void;
-  streamHold(id: bigint, offset: bigint): void;
-  streamDurable(id: bigint, offset: bigint, effect?: (txn: IDBTransaction) => void): Promise<void>;
-  streamStop(id: bigint, code: "CANCELLED" | "HASH" | "IO" | "GONE"): void;
+  /** Fetches content of which `stored` bytes are stored. */
+  streamGet(content: string, stored: number, effect?: (txn: IDBTransaction, opened: { id: bigint }) => void): Promise<void>;
+  /** Sends the content of this chunk list, which `ContentHasher` returns. */
+  streamPut(list: Uint8Array, effect?: (txn: IDBTransaction, opened: { id: bigint }) => void): Promise<void>;
+  /** Continues a stream from before the page was loaded, with its chunk list if that is stored. False if it is not open any more. */
+  streamContinue(id: bigint, list?: Uint8Array): boolean;
+  /** Hands back the buffer of a `streamWrite`, once its bytes are written. */
+  streamReuse(buffer: ArrayBuffer): void;
+  /** What `streamSync` asked for is durable. False if nothing was recorded, because the stream has ended or was continued meanwhile. */
+  streamDurable(id: bigint, effect?: (txn: IDBTransaction) => void): Promise<boolean>;
+  /** The content that `streamRead` asked for, or the beginning of it. */
+  streamSupply(id: bigint, bytes: Uint8Array): void;
+  streamPause(id: bigint, isPaused: boolean): void;
+  streamStop(id: bigint, code: "CANCELLED" | "IO" | "GONE"): void;
   change(effect: (txn: IDBTransaction) => void): Promise<void>;
   takeBack(): void;
   confirm(yes: boolean): void;

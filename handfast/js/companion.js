@@ -27,7 +27,7 @@ import init, { ShownCodes, WebLink, WebPairing, relayUrl } from "./handfast.js";
 import { watchMoments } from "./moments.js";
 import { ROWS_STORE, digestOf, dropStale, inTurn, passRows, rowsOf, takeRows } from "./rows.js";
 import { Full } from "./request.js";
-import { Socket, release } from "./sockets.js";
+import { Socket } from "./sockets.js";
 import { TabLock } from "./tab_lock.js";
 
 export { Conflict, Full, inTurn };
@@ -168,41 +168,58 @@ export class Companion {
   }
 
   /**
-   * Opens a stream. `effect(txn, id)` becomes part of its transaction. The stream's events are `dataWanted`,
-   * `data`, `fin`, `streamDurable`, `streamResumed` and `streamEnded`.
+   * Opens a stream that fetches content of which the first `stored` bytes are stored and checked. `effect(txn,
+   * { id })` becomes part of its transaction. The stream's events are `streamWrite`, `streamSync` and
+   * `streamEnded`.
    */
-  async streamOpen(put, meta, effect) {
-    const made = await this.#commit((machine, now) => machine.streamOpen(now, put, meta), (txn, { id }) => effect?.(txn, id));
-    return made.id;
-  }
-
-  /** Supplies bytes that `dataWanted` asked for. The buffer of the bytes is detached by this call. */
-  streamSupply(id, offset, bytes, hash) {
-    try {
-      this.#verb((link, now) => link.streamSupply(now, id, offset, bytes, hash));
-    } finally {
-      release(bytes.buffer);
-    }
+  async streamGet(content, stored, effect) {
+    await this.#commit((machine, now) => machine.streamGet(now, content, stored), effect);
   }
 
   /**
-   * Reports that bytes up to this offset are in memory but not durable, and requests more. This is for a
-   * chunk list that is not complete yet.
+   * Opens a stream that sends the content of this chunk list. `effect(txn, { id })` becomes part of its
+   * transaction. The stream's events are `streamRead`, `streamProgress` and `streamEnded`.
    */
-  streamHold(id, offset) {
-    this.#verb((link, now) => link.streamHold(now, id, offset));
+  async streamPut(list, effect) {
+    await this.#commit((machine, now) => machine.streamPut(now, list), effect);
   }
 
   /**
-   * Reports that bytes up to this offset are on disk. `effect(txn)` becomes part of the transaction that
-   * records this.
+   * Continues a stream from before the page was loaded, whose events are held back until then. `list` is its
+   * chunk list if that is stored. Returns false if the stream is not open any more, and its end will not be
+   * reported.
    */
-  async streamDurable(id, offset, effect) {
-    await this.#commit((machine, now) => machine.streamDurable(now, id, offset), (txn) => effect?.(txn));
+  streamContinue(id, list) {
+    return this.#verb((link) => link.streamContinue(id, list)) ?? false;
   }
 
+  /** Hands back the buffer of a `streamWrite` whose bytes were written, to be used for another. */
+  streamReuse(buffer) {
+    this.#link?.machine.streamReuse(buffer);
+  }
+
+  /**
+   * Reports that all content of a stream which was written before its `streamSync` is durable. `effect(txn)`
+   * becomes part of the transaction that records this. Returns whether it was recorded: it is not if the
+   * stream has ended or continued over a new connection meanwhile; then another `streamSync` comes.
+   */
+  async streamDurable(id, effect) {
+    return (await this.#commit((machine, now) => machine.streamDurable(now, id), effect)) !== undefined;
+  }
+
+  /** Supplies the content that `streamRead` asked for, or the beginning of it. */
+  streamSupply(id, bytes) {
+    this.#verb((link) => link.streamSupply(id, bytes));
+  }
+
+  /** Pauses a stream that sends, or continues it. */
+  streamPause(id, isPaused) {
+    this.#verb((link) => link.streamPause(id, isPaused));
+  }
+
+  /** Stops a stream for both sides: `CANCELLED`, or `IO` or `GONE` if its content cannot be stored or read. */
   streamStop(id, code) {
-    this.#verb((link, now) => link.streamStop(now, id, code));
+    this.#verb((link) => link.streamStop(id, code));
   }
 
   /** Changes the application's own stores, after all writes that were requested before. */
@@ -261,41 +278,44 @@ export class Companion {
   }
 
   /**
-   * Calls the machine. If it refuses because too many commits are open, calls it again once they are durable.
+   * Calls the machine, and returns its answer. If it refuses because too many commits are open, calls it
+   * again once they are durable.
    */
   #verb(verb) {
     const link = this.#link;
-    if (!link) return;
+    if (!link) return undefined;
+    let answer;
     try {
-      verb(link.machine, performance.now());
+      answer = verb(link.machine, performance.now());
     } catch (error) {
       if (!isBusy(error)) throw error;
       this.#written().then(() => { if (this.#link === link) this.#verb(verb); }).catch(() => {});
-      return;
+      return undefined;
     }
     this.#run();
+    return answer;
   }
 
   /**
    * Calls `verb`, which makes the machine create a commit, and writes that commit before anything else can
    * happen. If too many commits are open, calls it again later. Returns the result of `verb` once the commit
-   * is durable. `effect` becomes part of the transaction.
+   * is durable, or at once if the machine had nothing to commit. `effect` becomes part of the transaction.
    */
   async #commit(verb, effect) {
     for (;;) {
       const link = this.#link;
       if (!link) throw this.#rests > 0 ? new Full() : new Error("this page is not linked");
-      let made = null;
+      let made;
       try {
         made = verb(link.machine, performance.now());
       } catch (error) {
         if (!isBusy(error)) throw error;
+        await this.#written();
+        continue;
       }
-      if (made) {
-        await this.#write([[link, made.commit ?? made]], [(txn) => effect?.(txn, made)]);
-        return made;
-      }
-      await this.#written();
+      if (made) await this.#write([[link, made.commit ?? made]], [(txn) => effect?.(txn, made)]);
+      else this.#run();
+      return made;
     }
   }
 
@@ -468,7 +488,7 @@ export class Companion {
 
   #drain(task, now, commits, effects) {
     for (;;) {
-      const output = task.machine.pollOutput();
+      const output = task.machine.pollOutput(now);
       if (output.type === "wait") {
         task.at = output.at ?? null;
         return;

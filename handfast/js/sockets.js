@@ -6,13 +6,6 @@ const DRAIN_EVERY = 50;
 /** The number of bytes that may wait in the browser. If more would wait, the socket is closed. */
 const BUFFERED_MAX = 4 << 20;
 
-/**
- * Frees at once the memory of a buffer that only scripts have used. Otherwise garbage collection would leave
- * hundreds of megabytes while files are transferred. A buffer that the browser made or was given is not freed
- * by this.
- */
-export const release = (buffer) => { buffer.transfer?.(0); };
-
 export class Socket {
   #socket;
   #handlers;

@@ -11,6 +11,8 @@ mod media;
 mod output;
 mod pairing;
 mod rows;
+mod streams;
+mod transfers;
 
 use core::time::Duration;
 
@@ -25,7 +27,7 @@ use zeroize::Zeroizing;
 pub use crate::hex::parse_hex;
 pub use crate::rng::{NoRandomness, SystemRng, os_rng};
 pub use link::WebLink;
-pub use media::{ContentHasher, MediaReceiver, get_meta, media_type, put_meta};
+pub use media::{ContentHasher, media_type};
 pub use pairing::{WebPairing, WebShownCodes};
 pub use rows::{decode_row, row_digest};
 

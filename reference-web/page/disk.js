@@ -5,14 +5,11 @@
 // only at its next garbage collection, which transferred bytes do not trigger, so that a large file would
 // fill the memory.
 
-import { release } from "./pkg/sockets.js";
 import { workerUrl } from "./workers.js";
 
 /** The most buffers that are kept for reuse, and the size of the largest of them, in bytes. */
 const SPARE_MAX = 32;
 const SPARE_LEN_MAX = 256 * 1024;
-/** The most bytes that are joined into one write. */
-const GATHERED_MAX = 64 * 1024;
 
 /** The error that the browser gives this page no more disk space. */
 export class DiskFull extends Error {
@@ -26,7 +23,6 @@ export class Disk {
   #asked = new Map();
   #next = 0;
   #spare = [];
-  #gathered = null;
 
   constructor() {
     this.#worker.onmessage = ({ data: { id, value, error, buffer } }) => {
@@ -36,34 +32,6 @@ export class Disk {
       else resolve({ value, buffer });
     };
     this.#worker.onerror = () => this.#fail("the worker that writes files has stopped");
-  }
-
-  /**
-   * Writes bytes at an offset. Their buffer is detached by this. Consecutive writes are joined into one,
-   * which is made before any other request.
-   */
-  write(name, at, bytes) {
-    if (this.#gathered && !this.#continues(name, at, bytes.length)) this.#writeGathered();
-    this.#gathered ??= { name, at, length: 0, buffer: this.#take(Math.max(bytes.length, GATHERED_MAX)), written: Promise.withResolvers() };
-    const gathered = this.#gathered;
-    new Uint8Array(gathered.buffer).set(bytes, gathered.length);
-    gathered.length += bytes.length;
-    release(bytes.buffer);
-    return gathered.written.promise;
-  }
-
-  #continues(name, at, length) {
-    const gathered = this.#gathered;
-    return gathered.name === name && gathered.at + gathered.length === at && gathered.length + length <= gathered.buffer.byteLength;
-  }
-
-  #writeGathered() {
-    const { name, at, length, buffer, written } = this.#gathered;
-    this.#gathered = null;
-    this.writeFrom(name, at, buffer, length).then((back) => {
-      this.#keep(back);
-      written.resolve();
-    }, written.reject);
   }
 
   /** Writes the first `length` bytes of a buffer, and returns the buffer for reuse. */
@@ -76,11 +44,21 @@ export class Disk {
   }
 
   /** Reads at most `length` bytes from an offset. */
-  async read(name, at, length) {
+  read(name, at, length) {
+    return this.readWith(name, at, length, (bytes) => bytes.slice());
+  }
+
+  /**
+   * Reads at most `length` bytes from an offset, and returns the result of `use(bytes)`. The bytes are valid
+   * only during that call.
+   */
+  async readWith(name, at, length, use) {
     const { value, buffer } = await this.#ask("read", { name, at, length }, this.#take(length));
-    const bytes = new Uint8Array(buffer, 0, value).slice();
-    this.#keep(buffer);
-    return bytes;
+    try {
+      return use(new Uint8Array(buffer, 0, value));
+    } finally {
+      this.#keep(buffer);
+    }
   }
 
   rename(name, to) {
@@ -112,7 +90,6 @@ export class Disk {
   }
 
   #ask(verb, request, buffer) {
-    if (this.#gathered) this.#writeGathered();
     return new Promise((resolve, reject) => {
       this.#next += 1;
       this.#asked.set(this.#next, { resolve, reject });

@@ -631,7 +631,7 @@ const EVENTS = {
     else if (code === "NO_COMMON_VERSION") emit({ event: "outdated", who: "phone" });
   },
   closed: (_, { code }, emit) => code === "NO_COMMON_VERSION" && emit({ event: "outdated", who: "page" }),
-  ...Object.fromEntries(["dataWanted", "data", "fin", "streamDurable", "streamResumed", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
+  ...Object.fromEntries(["streamWrite", "streamSync", "streamRead", "streamProgress", "streamEnded"].map((type) => [type, (engine, event) => engine.onStream(event)])),
 };
 
 /** The kinds of commands that send a message, and are shown as waiting messages in the chat. */

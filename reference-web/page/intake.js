@@ -84,6 +84,7 @@ export class Intake {
   }
 
   async #copy({ client }, file) {
+    // This pass over the file is one more than that of its stream, because the content's id must be known first.
     const hasher = new ContentHasher();
     let told = 0;
     // One buffer serves for all reads and writes. With a new buffer for each, the browser would keep them all

@@ -9,17 +9,10 @@ export const UNREAD = "UNREAD";
 export const HOLDS_UP = new Set(["reading", "queued", "open"]);
 
 export class Transfer {
-  list = null;
-  isListStored = false;
-  receiver = null;
+  /** The stored chunk list: of an upload, or of a download that an earlier run of the page has begun. */
+  list = undefined;
   /** The width and height of a picture that is sent, if known. */
   size = null;
-  /** The offset at which the next received bytes are written. */
-  at = 0;
-  fin = null;
-  syncing = false;
-  block = null;
-  wanted = null;
   /** When the last progress event was sent. */
   told = 0;
 
@@ -40,6 +33,3 @@ export function removeRows(txn, row) {
 
 /** Returns the message that is shown as waiting for an upload. */
 export const waitingMedia = (row) => ({ chat: row.chat, id: null, author: "", text: "", time_ms: row.time_ms, state: "waiting", media: row.media, client_id: row.client });
-
-export const toHex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-export const fromHex = (hex) => Uint8Array.from(hex.match(/../gu), (pair) => Number.parseInt(pair, 16));

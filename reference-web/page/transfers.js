@@ -1,14 +1,14 @@
 // Uploads and downloads of content over streams, which continue after reconnects and reloads. Rows of the
 // store `transfers` describe unfinished transfers, the bytes are files of `disk.js`, and the chunk lists are
-// in the store `lists`.
+// in the store `lists`. The machine of the module checks content, and decides when what is durable and
+// reported; here its requests are carried out.
 
-import { MediaReceiver, getMeta, putMeta, sendMedia } from "./pkg/companion.js";
+import { sendMedia } from "./pkg/companion.js";
 import { DiskFull } from "./disk.js";
 import { Intake } from "./intake.js";
 import { fits, thumbnailSize } from "./picture_size.js";
 import { done } from "./pkg/request.js";
-import { release } from "./pkg/sockets.js";
-import { HOLDS_UP, Transfer, UNREAD, fromHex, removeRows, toHex, waitingMedia } from "./transfer.js";
+import { HOLDS_UP, Transfer, UNREAD, removeRows, waitingMedia } from "./transfer.js";
 
 /** The stores that this module needs, in the format of `database.js`. */
 export const TRANSFER_STORES = {
@@ -18,10 +18,6 @@ export const TRANSFER_STORES = {
 
 /** The most streams that are open at once. */
 const RUNNING_MAX = 4;
-/** The length of chunks of content, in bytes (spec, limits: MEDIA_CHUNK_LEN). */
-const CHUNK = 65_536;
-/** The number of bytes that are read from a file at once. */
-const BLOCK = 256 * 1024;
 /** The time between two progress events, in milliseconds. */
 const TOLD_EVERY = 200;
 /** The error code of a download for which this browser has no space; the phone gets the code `IO`. */
@@ -41,8 +37,8 @@ export class Transfers {
   #intake;
   #sending = false;
   #again = false;
-  /** The events of streams that came before the rows were loaded; null once the rows are loaded. */
-  #early = null;
+  /** How often loading was begun. Only the last one goes on. */
+  #loads = 0;
 
   /** `emit` receives events for the page. `library` is the stored content (library.js). */
   constructor(companion, disk, library, emit) {
@@ -56,7 +52,8 @@ export class Transfers {
   /** Loads the transfers. Removes files that belong to no transfer and are not complete content. */
   async load() {
     this.#live = false;
-    this.#early = [];
+    this.#loads += 1;
+    const load = this.#loads;
     const txn = this.#companion.database.read("transfers", "lists");
     const [rows, lists] = await Promise.all([done(txn.objectStore("transfers").getAll()), done(txn.objectStore("lists").getAll())]);
     // Files that this page is reading are continued. Files that were being read when the page was closed have
@@ -68,20 +65,20 @@ export class Transfers {
     const unread = rows.filter((row) => row.state === "reading" && !current.has(row.client));
     for (const row of unread) Object.assign(row, { state: "failed", code: UNREAD });
     if (unread.length > 0) await this.#companion.change((txn) => { for (const row of unread) txn.objectStore("transfers").put(row); });
+    if (load !== this.#loads) return;
     for (const row of rows.sort((a, b) => a.time_ms - b.time_ms)) {
       const transfer = current.get(row.client) ?? new Transfer(row);
-      transfer.list = known.get(row.media.content) ?? null;
-      transfer.isListStored = transfer.list !== null;
+      transfer.list = known.get(row.media.content);
       this.#all.set(row.client, transfer);
       if (transfer.isOpen) this.#streams.set(row.stream, transfer);
       if (row.direction === "put" && row.code !== UNREAD && row.state !== "reading") this.#library.add(row.media, row.media.size);
       else if (transfer.list) this.#library.add(row.media, row.offset);
       this.#tell(transfer);
     }
-    const early = this.#early;
-    this.#early = null;
-    for (const event of early) this.onStream(event);
-    this.onConnected();
+    for (const transfer of [...this.#streams.values()]) if (!this.#continue(transfer)) this.#requeue(transfer);
+    // Streams that belong to no transfer are not needed any more.
+    for (const id of this.#companion.streams) if (!this.#streams.has(id)) this.#companion.streamStop(id, "GONE");
+    this.#pump();
     this.#sendReady();
     await this.#library.load(() => this.#contents());
   }
@@ -158,7 +155,7 @@ export class Transfers {
     const known = this.of(media.content, "get");
     if (known) return this.resume(known);
     if (this.#library.has(media.content)) return undefined;
-    const transfer = new Transfer({ client: `g-${media.content}`, direction: "get", chat: null, media, time_ms: Date.now(), stream: null, base: 0, offset: 0, state: "queued" });
+    const transfer = new Transfer({ client: `g-${media.content}`, direction: "get", chat: null, media, time_ms: Date.now(), stream: null, offset: 0, state: "queued" });
     this.#all.set(transfer.row.client, transfer);
     await this.#store(transfer);
     return this.#pump();
@@ -169,7 +166,8 @@ export class Transfers {
     transfer.row.state = "paused";
     // An upload just stops supplying bytes. A download cannot be stopped that way, so its stream is closed.
     // To resume it, a new stream is opened at the same offset.
-    if (transfer.row.direction === "get" && transfer.isOpen) this.#close(transfer, "CANCELLED");
+    if (transfer.row.direction === "put") this.#setPaused(transfer);
+    else if (transfer.isOpen) this.#close(transfer, "CANCELLED");
     await this.#store(transfer);
     this.#sendReady();
     this.#pump();
@@ -179,10 +177,12 @@ export class Transfers {
     transfer.row.state = transfer.isOpen ? "open" : "queued";
     delete transfer.row.code;
     await this.#store(transfer);
-    const { wanted } = transfer;
-    transfer.wanted = null;
-    if (wanted) this.#supply(transfer, wanted);
+    this.#setPaused(transfer);
     this.#pump();
+  }
+
+  #setPaused({ row }) {
+    if (row.direction === "put" && row.stream !== null) this.#companion.streamPause(row.stream, row.state === "paused");
   }
 
   /**
@@ -236,66 +236,67 @@ export class Transfers {
     if (this.#live) this.#pump();
   }
 
-  /** A connection was made: opens new streams for transfers whose streams no longer exist. */
+  /** A connection was made. */
   onConnected() {
-    if (this.#early) return;
-    const open = this.#companion.streams;
-    for (const transfer of this.#all.values()) if (transfer.isOpen && !open.has(transfer.row.stream)) this.#requeue(transfer);
     this.#pump();
   }
 
   onStream(event) {
-    if (this.#early) return void this.#early.push(event);
     const transfer = this.#streams.get(event.id);
     if (transfer) STREAM_EVENTS[event.type](this, transfer, event);
-    else if (event.type === "dataWanted" || event.type === "data") this.#companion.streamStop(event.id, "GONE");
   }
 
-  wantsData(transfer, event) {
-    if (transfer.row.state === "paused") transfer.wanted = event;
-    else this.#supply(transfer, event);
-  }
-
-  takesData(transfer, { id, offset, bytes }) {
-    const end = offset + BigInt(bytes.length);
-    let content;
+  /** Writes checked content of a download. */
+  async writes(transfer, { at, bytes }) {
     try {
-      content = transfer.receiver.take(bytes);
-    } catch {
-      return this.#fail(transfer, "HASH");
+      this.#companion.streamReuse(await this.#disk.writeFrom(transfer.row.media.content, at, bytes.buffer, bytes.length));
+    } catch (error) {
+      this.#fail(transfer, why(error));
     }
-    if (content > 0) {
-      this.#disk.write(transfer.row.media.content, transfer.at, bytes.subarray(bytes.length - content)).catch((error) => this.#fail(transfer, why(error)));
-      transfer.at += content;
-    }
-    const size = transfer.receiver.size();
-    if (size === undefined) return this.#companion.streamHold(id, end);
-    if (!transfer.list) {
-      transfer.list = transfer.receiver.list();
-      transfer.row.media = { ...transfer.row.media, size };
-      this.#library.add(transfer.row.media, transfer.row.offset);
-    }
-    return this.#sync(transfer);
   }
 
-  takesFin(transfer, { hash }) {
-    transfer.fin = hash;
-    this.#sync(transfer);
-  }
-
-  resumed(transfer, { offset }) {
-    transfer.block = transfer.wanted = transfer.fin = null;
-    if (transfer.row.direction === "put") return;
+  /** Makes written content durable, and stores that it is in the transaction that reports it. */
+  async stores(transfer, { id, offset, size, list, isWhole }) {
+    const { row } = transfer;
+    if (list) {
+      row.media = { ...row.media, size };
+      this.#library.add(row.media, row.offset);
+    }
     try {
-      this.#receive(transfer, Number(offset));
-    } catch {
-      this.#close(transfer, "IO");
-      this.#requeue(transfer);
+      await this.#disk.flush(row.media.content);
+      if (row.stream !== id) return;
+      const isReported = await this.#companion.streamDurable(id, (txn) => {
+        row.offset = offset;
+        if (isWhole) {
+          this.#drop(transfer);
+          removeRows(txn, row);
+          return;
+        }
+        txn.objectStore("transfers").put(row);
+        if (list) txn.objectStore("lists").put({ content: row.media.content, list });
+      });
+      if (!isReported) return;
+    } catch (error) {
+      this.#fail(transfer, why(error));
+      return;
+    }
+    this.#library.add(row.media, offset);
+    if (isWhole) this.#emit({ event: "transfer_gone", content: row.media.content });
+    else this.#tellProgress(transfer);
+  }
+
+  /** Reads content of an upload. */
+  async reads(transfer, { id, at, length }) {
+    const { row } = transfer;
+    try {
+      await this.#disk.readWith(row.media.content, at, length, (bytes) => { if (row.stream === id) this.#companion.streamSupply(id, bytes); });
+    } catch (error) {
+      this.#fail(transfer, why(error));
     }
   }
 
-  isDurable(transfer, { offset }) {
-    transfer.row.offset = Math.max(0, Number(offset) - transfer.list.length);
+  progresses(transfer, { offset }) {
+    transfer.row.offset = offset;
     this.#tellProgress(transfer);
   }
 
@@ -308,7 +309,7 @@ export class Transfers {
     this.#pump();
   }
 
-  // From here on: opening streams, and their bytes.
+  // From here on: opening and closing streams, and sending messages.
 
   /** Opens streams for queued transfers, oldest first. */
   async #pump() {
@@ -327,92 +328,21 @@ export class Transfers {
 
   async #open(transfer) {
     const { row } = transfer;
-    const isPut = row.direction === "put";
-    row.base = isPut ? 0 : Math.floor(row.offset / CHUNK) * CHUNK;
-    const meta = isPut ? putMeta(row.media.content, row.media.size) : getMeta(row.media.content, row.base);
-    if (!isPut) this.#receive(transfer, 0);
-    await this.#companion.streamOpen(isPut, meta, (txn, id) => {
+    const effect = (txn, { id }) => {
       Object.assign(row, { stream: id, state: "open" });
       this.#streams.set(id, transfer);
       txn.objectStore("transfers").put(row);
-    });
+    };
+    if (row.direction === "put") await this.#companion.streamPut(transfer.list, effect);
+    else await this.#companion.streamGet(row.media.content, row.offset, effect);
     this.#tell(transfer);
   }
 
-  /** Creates the receiver of a stream of which `durable` bytes are on disk. */
-  #receive(transfer, durable) {
-    const { row, list } = transfer;
-    transfer.fin = null;
-    transfer.receiver?.free();
-    transfer.receiver = null;
-    transfer.receiver = durable > 0 ? MediaReceiver.goOn(row.media.content, list, row.base, durable) : new MediaReceiver(row.media.content, row.base);
-    transfer.at = transfer.receiver.checked();
-  }
-
-  async #supply(transfer, { id, offset, max }) {
-    const { list, row } = transfer;
-    const from = Number(offset);
-    let bytes;
-    try {
-      bytes = from < list.length ? list.slice(from, from + max) : await this.#read(transfer, from - list.length, max);
-    } catch (error) {
-      return this.#fail(transfer, why(error));
-    }
-    if (row.stream !== id) return undefined;
-    const isLast = from + bytes.length === list.length + row.media.size;
-    if (bytes.length === 0 && !isLast) return this.#fail(transfer, "IO");
-    try {
-      this.#companion.streamSupply(id, offset, bytes, isLast ? fromHex(row.media.content) : undefined);
-    } catch {
-      // The stream has ended and does not need the bytes any more.
-    }
-    return undefined;
-  }
-
-  async #read(transfer, at, max) {
-    const { block } = transfer;
-    if (block && at >= block.at && at < block.at + block.bytes.length) return block.bytes.slice(at - block.at, at - block.at + max);
-    if (block) release(block.bytes.buffer);
-    transfer.block = null;
-    const bytes = await this.#disk.read(transfer.row.media.content, at, BLOCK);
-    transfer.block = { at, bytes };
-    return bytes.slice(0, max);
-  }
-
-  /** Makes received bytes durable, then reports them; one such step at a time. */
-  async #sync(transfer) {
-    if (transfer.syncing) return;
-    transfer.syncing = true;
-    try {
-      while (transfer.isOpen && transfer.receiver.isBehind(transfer.fin !== null)) await this.#report(transfer);
-    } catch (error) {
-      this.#fail(transfer, why(error));
-    } finally {
-      transfer.syncing = false;
-    }
-  }
-
-  async #report(transfer) {
-    const { row, receiver, list } = transfer;
-    const isWhole = transfer.fin !== null;
-    if (isWhole && (!receiver.isComplete() || toHex(transfer.fin) !== row.media.content)) return this.#fail(transfer, "HASH");
-    const { stream } = row;
-    const offset = receiver.checked();
-    const durable = receiver.report();
-    await this.#disk.flush(row.media.content);
-    if (row.stream !== stream) return undefined;
-    row.offset = offset;
-    if (isWhole) this.#drop(transfer);
-    await this.#companion.streamDurable(stream, BigInt(durable), (txn) => {
-      if (isWhole) removeRows(txn, row);
-      else {
-        txn.objectStore("transfers").put(row);
-        if (!transfer.isListStored) txn.objectStore("lists").put({ content: row.media.content, list });
-      }
-    });
-    transfer.isListStored = true;
-    this.#library.add(row.media, offset);
-    return isWhole ? this.#emit({ event: "transfer_gone", content: row.media.content }) : this.#tellProgress(transfer);
+  /** Continues a stream after a reload. Returns whether it is still open. */
+  #continue(transfer) {
+    const isOpen = this.#companion.streamContinue(transfer.row.stream, transfer.list);
+    this.#setPaused(transfer);
+    return isOpen;
   }
 
   /**
@@ -471,12 +401,7 @@ export class Transfers {
     const { stream } = transfer.row;
     this.#streams.delete(stream);
     transfer.row.stream = null;
-    transfer.block = transfer.wanted = transfer.fin = null;
-    try {
-      this.#companion.streamStop(stream, code);
-    } catch {
-      // The stream has ended already, so it cannot be stopped.
-    }
+    this.#companion.streamStop(stream, code);
   }
 
   #requeue(transfer) {
@@ -506,8 +431,6 @@ export class Transfers {
     this.#streams.delete(transfer.row.stream);
     transfer.row.stream = null;
     this.#all.delete(transfer.row.client);
-    transfer.receiver?.free();
-    transfer.receiver = null;
   }
 
   /** Stores the transfer's row, then shows its state. */
@@ -535,11 +458,10 @@ export class Transfers {
 }
 
 const STREAM_EVENTS = {
-  dataWanted: (all, transfer, event) => all.wantsData(transfer, event),
-  data: (all, transfer, event) => all.takesData(transfer, event),
-  fin: (all, transfer, event) => all.takesFin(transfer, event),
-  streamResumed: (all, transfer, event) => all.resumed(transfer, event),
-  streamDurable: (all, transfer, event) => all.isDurable(transfer, event),
+  streamWrite: (all, transfer, event) => all.writes(transfer, event),
+  streamSync: (all, transfer, event) => all.stores(transfer, event),
+  streamRead: (all, transfer, event) => all.reads(transfer, event),
+  streamProgress: (all, transfer, event) => all.progresses(transfer, event),
   streamEnded: (all, transfer, event) => all.ended(transfer, event),
 };
 

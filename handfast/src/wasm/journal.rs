@@ -59,7 +59,7 @@ impl Journal {
             ("writes", writing.writes.into()),
         ];
         fields.extend(expects.map(|version| ("expects", bytes(&version))));
-        Ok(object(fields))
+        Ok(object(&fields))
     }
 }
 
@@ -76,18 +76,19 @@ impl StoreTxn for Writing<'_> {
             *self.version = Some(value.to_vec());
         }
         let secret = is_secret(key).then_some(("secret", JsValue::TRUE));
-        let row = [("key", bytes(key)), ("value", bytes(value))].into_iter().chain(secret);
-        let _ = self.writes.push(&object(row));
+        let mut row = vec![("key", bytes(key)), ("value", bytes(value))];
+        row.extend(secret);
+        let _ = self.writes.push(&object(&row));
         Ok(())
     }
 
     fn delete(&mut self, _: MailboxId, key: &[u8]) -> Result<(), Infallible> {
-        let _ = self.writes.push(&object([("key", bytes(key))]));
+        let _ = self.writes.push(&object(&[("key", bytes(key))]));
         Ok(())
     }
 
     fn delete_range(&mut self, _: MailboxId, from: &[u8], to: &[u8]) -> Result<(), Infallible> {
-        let _ = self.writes.push(&object([("from", bytes(from)), ("to", bytes(to))]));
+        let _ = self.writes.push(&object(&[("from", bytes(from)), ("to", bytes(to))]));
         Ok(())
     }
 }

@@ -1,26 +1,27 @@
 //! A link, in the form that a web page uses.
 
 use bytes::{Bytes, BytesMut};
-use handfast_codec::frame::{Collection, OpenKind};
+use handfast_codec::frame::Collection;
 use handfast_codec::ids::CommandKey;
-use handfast_session::{CompanionEndpoint, VERSION_KEY};
+use handfast_session::{CompanionEndpoint, Event, Output, VERSION_KEY};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
-use super::js_object::object;
 use super::output::{self, FrameBuffer};
-use super::{SystemRng, generator, media, pairs, parse_hex, refused, timestamp};
+use super::transfers::Transfers;
+use super::{SystemRng, generator, pairs, parse_hex, refused, timestamp};
 
 /// One link, like `CompanionEndpoint` of the crate `handfast-session`. Where a call returns a commit, apply
 /// that together with the call's own effect, and then call `committed`.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct WebLink {
-    endpoint: CompanionEndpoint,
+    pub(super) endpoint: CompanionEndpoint,
     rng: SystemRng,
-    journal: Journal,
+    pub(super) journal: Journal,
     frames: FrameBuffer,
+    pub(super) transfers: Transfers,
 }
 
 #[wasm_bindgen]
@@ -37,7 +38,8 @@ impl WebLink {
         let pairs = pairs(rows);
         let journal = Journal::at(pairs.get(VERSION_KEY).map(|version| version.as_slice()));
         let endpoint = CompanionEndpoint::load(&pairs, timestamp(now), &mut rng).map_err(refused)?;
-        Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default() })
+        let transfers = Transfers::new(endpoint.streams());
+        Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default(), transfers })
     }
 
     /// Sets how long ago, in milliseconds of wall time, the link was stored. A link that the phone has not
@@ -76,8 +78,10 @@ impl WebLink {
     /// # Errors
     /// No socket is open.
     #[wasm_bindgen(js_name = handleBytes)]
-    pub fn handle_bytes(&mut self, now: f64, bytes: &[u8]) -> Result<(), JsError> {
-        self.endpoint.handle_bytes(timestamp(now), &mut self.rng, BytesMut::from(bytes)).map_err(refused)
+    pub fn handle_bytes(&mut self, now: f64, bytes: Vec<u8>) -> Result<(), JsError> {
+        // A vector becomes the buffer that the machine reads in place, without another copy.
+        let bytes = BytesMut::from(Bytes::from(bytes));
+        self.endpoint.handle_bytes(timestamp(now), &mut self.rng, bytes).map_err(refused)
     }
 
     /// Reports that the deadline has passed.
@@ -104,8 +108,17 @@ impl WebLink {
     /// # Errors
     /// A commit does not match the journal's version.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
-    pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
-        output::output(self.endpoint.poll_output(), &mut self.journal, &self.frames)
+    pub fn poll_output(&mut self, now: f64) -> Result<JsValue, JsError> {
+        let now = timestamp(now);
+        loop {
+            if let Some(event) = self.transfers.poll(now, &mut self.endpoint) {
+                return Ok(output::event_output(event));
+            }
+            match self.endpoint.poll_output() {
+                Output::Event(Event::Stream(event)) => self.transfers.handle(event),
+                output => return output::output(output, &mut self.journal, &self.frames),
+            }
+        }
     }
 
     /// Sends a command, and returns a commit. `key` identifies the command: 16 random bytes in hexadecimal,
@@ -197,77 +210,5 @@ impl WebLink {
     #[must_use]
     pub fn outbox_len(&self) -> usize {
         self.endpoint.outbox_len().0
-    }
-
-    /// Opens a stream: a put if `put` is true, else a get. Returns its id and a commit.
-    ///
-    /// # Errors
-    /// Too many are open.
-    #[wasm_bindgen(js_name = streamOpen, unchecked_return_type = "{ id: bigint; commit: Commit }")]
-    pub fn stream_open(&mut self, now: f64, put: bool, meta: Vec<u8>) -> Result<JsValue, JsError> {
-        let kind = if put { OpenKind::Put } else { OpenKind::Get };
-        let opened = self.endpoint.stream_open(timestamp(now), kind, Bytes::from(meta)).map_err(refused)?;
-        let commit = self.journal.write(&opened.commit)?;
-        Ok(object([("id", opened.id.into()), ("commit", commit)]))
-    }
-
-    /// Supplies bytes that `dataWanted` asked for. With the last of them comes the content's hash.
-    ///
-    /// # Errors
-    /// No bytes were requested.
-    #[wasm_bindgen(js_name = streamSupply)]
-    pub fn stream_supply(
-        &mut self,
-        now: f64,
-        id: u64,
-        offset: u64,
-        bytes: Vec<u8>,
-        hash: Option<Vec<u8>>,
-    ) -> Result<(), JsError> {
-        let fin = hash.map(<[u8; 32]>::try_from).transpose();
-        let fin = fin.map_err(|_| JsError::new("a hash has 32 bytes"))?;
-        self.endpoint.stream_supply(timestamp(now), id, offset, Bytes::from(bytes), fin).map_err(refused)
-    }
-
-    /// Reports that bytes of an incoming stream are durable up to `offset`. Returns a commit.
-    ///
-    /// # Errors
-    /// There is no such stream.
-    #[wasm_bindgen(js_name = streamDurable, unchecked_return_type = "Commit")]
-    pub fn stream_durable(&mut self, now: f64, id: u64, offset: u64) -> Result<JsValue, JsError> {
-        let commit = self.endpoint.stream_durable(timestamp(now), id, offset).map_err(refused)?;
-        self.journal.write(&commit)
-    }
-
-    /// Requests more of an incoming stream. Its beginning, a list of chunks, stays in memory until the list
-    /// is complete.
-    ///
-    /// # Errors
-    /// There is no such stream.
-    #[wasm_bindgen(js_name = streamHold)]
-    pub fn stream_buffered(&mut self, now: f64, id: u64, offset: u64) -> Result<(), JsError> {
-        self.endpoint.stream_buffered(timestamp(now), id, offset).map_err(refused)
-    }
-
-    /// Stops a stream for both sides. `code` is `CANCELLED` when the user stops it, `HASH` for wrong content,
-    /// and `IO` or `GONE` if the content cannot be written or read here.
-    ///
-    /// # Errors
-    /// There is no such stream, or too many commits are open.
-    #[wasm_bindgen(js_name = streamStop)]
-    pub fn reset_stream(
-        &mut self,
-        now: f64,
-        id: u64,
-        #[wasm_bindgen(unchecked_param_type = "'CANCELLED' | 'HASH' | 'IO' | 'GONE'")] code: &str,
-    ) -> Result<(), JsError> {
-        let code = media::code(code).ok_or_else(|| JsError::new("not a reason to stop"))?;
-        self.endpoint.reset_stream(timestamp(now), id, code).map_err(refused)
-    }
-
-    /// Returns the ids of the open streams. Any other stream that the page still needs must be opened again.
-    #[must_use]
-    pub fn streams(&self) -> Vec<u64> {
-        self.endpoint.streams().into_iter().map(|info| info.id).collect()
     }
 }

@@ -5,19 +5,13 @@ use handfast_codec::frame::{Collection, Items};
 use handfast_codec::limits::RELAY_FRAME_LEN_MAX;
 use handfast_codec::role::DeviceRole;
 use handfast_session::resume::Verdict;
-use handfast_session::{
-    Event, Message, Output, PairingEvent, PairingOutput, StreamEnd, StreamEvent, SyncEvent,
-};
+use handfast_session::{Event, Message, Output, PairingEvent, PairingOutput, SyncEvent};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
-use super::js_object::{Field, bytes, object};
+use super::js_object::{bytes, typed};
 use super::milliseconds;
-
-fn typed(name: &str, fields: impl IntoIterator<Item = Field>) -> JsValue {
-    object([("type", JsValue::from(name))].into_iter().chain(fields))
-}
 
 /// A buffer that is reused for every outgoing frame. The browser copies what it sends, but keeps each buffer
 /// passed to it until the next garbage collection. With a new buffer for each frame, a large file would fill
@@ -45,7 +39,12 @@ impl Default for FrameBuffer {
 }
 
 fn coded(name: &str, code: ErrorCode) -> JsValue {
-    typed(name, [("code", code.to_string().into())])
+    typed(name, &[("code", code.to_string().into())])
+}
+
+/// Returns an event as an output.
+pub(super) fn event_output(event: JsValue) -> JsValue {
+    typed("event", &[("event", event)])
 }
 
 /// Converts an output of a machine into an object for the page.
@@ -58,14 +57,14 @@ pub(super) fn output(
     frames: &FrameBuffer,
 ) -> Result<JsValue, JsError> {
     Ok(match output {
-        Output::Persist(commit) => typed("persist", [("commit", journal.write(&commit)?)]),
+        Output::Persist(commit) => typed("persist", &[("commit", journal.write(&commit)?)]),
         Output::Deliver { message: said, commit } => {
-            typed("deliver", [("message", message(&said)), ("commit", journal.write(&commit)?)])
+            typed("deliver", &[("message", message(&said)), ("commit", journal.write(&commit)?)])
         }
-        Output::Transmit(frame) => typed("transmit", [("bytes", frames.hold(&frame))]),
-        Output::Event(said) => typed("event", [("event", event(said))]),
-        Output::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into()))),
-        _ => typed("event", [("event", typed("other", []))]),
+        Output::Transmit(frame) => typed("transmit", &[("bytes", frames.hold(&frame))]),
+        Output::Event(said) => event_output(event(said)),
+        Output::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into())).as_slice()),
+        _ => event_output(typed("other", &[])),
     })
 }
 
@@ -78,31 +77,36 @@ pub(super) fn pairing_output(
     journal: &mut Journal,
     frames: &FrameBuffer,
 ) -> Result<JsValue, JsError> {
-    let event = |event| typed("event", [("event", event)]);
     Ok(match output {
-        PairingOutput::Persist(commit) => typed("persist", [("commit", journal.write(&commit)?)]),
-        PairingOutput::Transmit(frame) => typed("transmit", [("bytes", frames.hold(&frame))]),
-        PairingOutput::Connect => event(typed("connect", [])),
-        PairingOutput::Disconnect => event(typed("disconnect", [])),
-        PairingOutput::Event(said) => event(pairing_event(said)),
-        PairingOutput::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into()))),
-        _ => event(typed("other", [])),
+        PairingOutput::Persist(commit) => typed("persist", &[("commit", journal.write(&commit)?)]),
+        PairingOutput::Transmit(frame) => typed("transmit", &[("bytes", frames.hold(&frame))]),
+        PairingOutput::Connect => event_output(typed("connect", &[])),
+        PairingOutput::Disconnect => event_output(typed("disconnect", &[])),
+        PairingOutput::Event(said) => event_output(pairing_event(said)),
+        PairingOutput::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into())).as_slice()),
+        _ => event_output(typed("other", &[])),
     })
 }
 
 fn message(message: &Message) -> JsValue {
     match message {
         Message::Result { key, body } => {
-            let body = body.as_ref().map(|body| ("body", bytes(body)));
-            typed("result", [("key", key.to_string().into())].into_iter().chain(body))
+            let mut fields = vec![("key", key.to_string().into())];
+            fields.extend(body.as_ref().map(|body| ("body", bytes(body))));
+            typed("result", &fields)
         }
         Message::Delta { collection, from, to, items } => {
-            let range = [("from", (*from).into()), ("to", (*to).into()), ("items", rows(items))];
-            typed("delta", [("collection", bytes(collection.as_bytes()))].into_iter().chain(range))
+            let fields = [
+                ("collection", bytes(collection.as_bytes())),
+                ("from", (*from).into()),
+                ("to", (*to).into()),
+                ("items", rows(items)),
+            ];
+            typed("delta", &fields)
         }
         Message::Page { collection, first, last, rev, items } => typed(
             "page",
-            [
+            &[
                 ("collection", bytes(collection.as_bytes())),
                 ("first", (*first).into()),
                 ("last", (*last).into()),
@@ -110,7 +114,7 @@ fn message(message: &Message) -> JsValue {
                 ("items", rows(core::slice::from_ref(items))),
             ],
         ),
-        _ => typed("other", []),
+        _ => typed("other", &[]),
     }
 }
 
@@ -124,79 +128,54 @@ fn rows(parts: &[Items]) -> JsValue {
 
 fn event(event: Event) -> JsValue {
     match event {
-        Event::Connect => typed("connect", []),
-        Event::Disconnect => typed("disconnect", []),
-        Event::State(shown) => typed("state", [("state", shown.name().into())]),
+        Event::Connect => typed("connect", &[]),
+        Event::Disconnect => typed("disconnect", &[]),
+        Event::State(shown) => typed("state", &[("state", shown.name().into())]),
         Event::Connected { verdict } => {
-            typed("connected", [("resumed", (verdict == Verdict::Resume).into())])
+            typed("connected", &[("resumed", (verdict == Verdict::Resume).into())])
         }
         Event::PutBack { who } => {
             let who = match who {
                 DeviceRole::Phone => "phone",
                 DeviceRole::Web => "companion",
             };
-            typed("putBack", [("who", who.into())])
+            typed("putBack", &[("who", who.into())])
         }
         Event::Failed(code) => coded("failed", code),
         Event::Closed(code) => coded("closed", code),
         Event::Relay(code) => coded("relay", code),
-        Event::Replaced => typed("replaced", []),
-        Event::Contended(times) => typed("contended", [("times", times.into())]),
-        Event::Diverged => typed("diverged", []),
-        Event::Suspended => typed("suspended", []),
-        Event::Revoked => typed("revoked", []),
-        Event::Lapsed => typed("lapsed", []),
-        Event::Now { slot, body } => typed("now", [("slot", slot.into()), ("body", bytes(&body))]),
+        Event::Replaced => typed("replaced", &[]),
+        Event::Contended(times) => typed("contended", &[("times", times.into())]),
+        Event::Diverged => typed("diverged", &[]),
+        Event::Suspended => typed("suspended", &[]),
+        Event::Revoked => typed("revoked", &[]),
+        Event::Lapsed => typed("lapsed", &[]),
+        Event::Now { slot, body } => typed("now", &[("slot", slot.into()), ("body", bytes(&body))]),
         Event::Sync(event) => sync_event(&event),
-        Event::Stream(event) => stream_event(event),
-        _ => typed("other", []),
+        _ => typed("other", &[]),
     }
 }
 
 fn sync_event(event: &SyncEvent) -> JsValue {
-    let of = |name, collection: &Collection| typed(name, [("collection", bytes(collection.as_bytes()))]);
+    let of = |name, collection: &Collection| typed(name, &[("collection", bytes(collection.as_bytes()))]);
     match event {
         SyncEvent::DigestWanted { collection } => of("digestWanted", collection),
         SyncEvent::InSync { collection } => of("inStep", collection),
         SyncEvent::OutOfSync { collection } => of("outOfStep", collection),
         SyncEvent::ResyncFailed { collection } => of("repairFailed", collection),
         SyncEvent::Unsubscribed { collection } => of("left", collection),
-        _ => typed("other", []),
-    }
-}
-
-fn stream_event(event: StreamEvent) -> JsValue {
-    let at = |name, id: u64, offset: u64| typed(name, [("id", id.into()), ("offset", offset.into())]);
-    match event {
-        StreamEvent::DataWanted { id, offset, max } => {
-            typed("dataWanted", [("id", id.into()), ("offset", offset.into()), ("max", max.into())])
-        }
-        StreamEvent::Data { id, offset, bytes: data } => {
-            typed("data", [("id", id.into()), ("offset", offset.into()), ("bytes", bytes(&data))])
-        }
-        StreamEvent::Fin { id, hash } => typed("fin", [("id", id.into()), ("hash", bytes(&hash))]),
-        StreamEvent::Resumed { id, offset } => at("streamResumed", id, offset),
-        StreamEvent::Durable { id, offset } => at("streamDurable", id, offset),
-        StreamEvent::Ended { id, end } => {
-            let end = match end {
-                StreamEnd::Done => "done".to_owned(),
-                StreamEnd::Stopped(code) => code.to_string(),
-                _ => "lost".to_owned(),
-            };
-            typed("streamEnded", [("id", id.into()), ("end", end.into())])
-        }
-        _ => typed("other", []),
+        _ => typed("other", &[]),
     }
 }
 
 fn pairing_event(event: PairingEvent) -> JsValue {
     match event {
-        PairingEvent::CheckCode(digits) => typed("checkCode", [("digits", digits.into())]),
+        PairingEvent::CheckCode(digits) => typed("checkCode", &[("digits", digits.into())]),
         PairingEvent::ConfirmationWanted { account_name, .. } => {
-            typed("numberWanted", [("accountName", account_name.into())])
+            typed("numberWanted", &[("accountName", account_name.into())])
         }
-        PairingEvent::Linked(link) => typed("linked", [("link", link.to_string().into())]),
+        PairingEvent::Linked(link) => typed("linked", &[("link", link.to_string().into())]),
         PairingEvent::Ended(code) => coded("ended", code),
-        _ => typed("other", []),
+        _ => typed("other", &[]),
     }
 }

@@ -94,7 +94,7 @@ impl WebPairing {
     #[must_use]
     pub fn terms(&self) -> JsValue {
         self.pairing.terms().map_or(JsValue::UNDEFINED, |terms| {
-            object([
+            object(&[
                 ("link", terms.mailbox.to_string().into()),
                 ("accountName", terms.account_name.as_str().into()),
                 ("companion", terms.companion.to_string().into()),

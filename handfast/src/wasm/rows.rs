@@ -16,7 +16,7 @@ use super::refused;
 #[wasm_bindgen(js_name = decodeRow, unchecked_return_type = "Row")]
 pub fn decode_row(item: Vec<u8>) -> Result<JsValue, JsError> {
     let row = Row::decode(&Bytes::from(item)).map_err(refused)?;
-    Ok(object([
+    Ok(object(&[
         ("id", Uint8Array::from(row.id.as_bytes()).into()),
         ("rev", row.rev.into()),
         ("body", Uint8Array::from(&row.body[..]).into()),

@@ -29,10 +29,17 @@ export type LinkEvent =
   | { type: "contended"; times: bigint }
   | { type: "digestWanted" | "inStep" | "outOfStep" | "repairFailed" | "left"; collection: Uint8Array }
   | { type: "now"; slot: bigint; body: Uint8Array }
-  | { type: "dataWanted"; id: bigint; offset: bigint; max: number }
-  | { type: "data"; id: bigint; offset: bigint; bytes: Uint8Array }
-  | { type: "fin"; id: bigint; hash: Uint8Array }
-  | { type: "streamResumed" | "streamDurable"; id: bigint; offset: bigint }
+  /** Checked content: write it at the offset `at` of its file, and hand the buffer back by `streamReuse`. */
+  | { type: "streamWrite"; id: bigint; at: number; bytes: Uint8Array }
+  /**
+   * All content up to `offset` was written: make it durable, then call `streamDurable`. Store `offset` and `list` with the commit of that;
+   * `list` comes until it is stored. With `isWhole` the content is complete, and the stream has no other event.
+   */
+  | { type: "streamSync"; id: bigint; offset: number; size: number; isWhole: boolean; list?: Uint8Array }
+  /** Read content that is sent, and pass it to `streamSupply`. */
+  | { type: "streamRead"; id: bigint; at: number; length: number }
+  /** The phone has content that is sent up to this offset. */
+  | { type: "streamProgress"; id: bigint; offset: number }
   | { type: "streamEnded"; id: bigint; end: "done" | "lost" | string }
   | { type: "checkCode"; digits: string }
   | { type: "numberWanted"; accountName: string }

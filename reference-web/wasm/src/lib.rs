@@ -7,10 +7,7 @@ use js_sys::Uint8Array;
 use qrcode::{EcLevel, QrCode};
 use wasm_bindgen::prelude::*;
 
-pub use handfast::wasm::{
-    ContentHasher, MediaReceiver, WebLink, WebPairing, decode_row, get_meta, media_type, put_meta, relay_url,
-    row_digest,
-};
+pub use handfast::wasm::{ContentHasher, WebLink, WebPairing, decode_row, media_type, relay_url, row_digest};
 pub use messages::{
     changes_collection, chats_collection, companions_collection, decode_item, decode_now, decode_result,
     delete_message, edit_text, history, mark_read, messages_collection, now_fault, react, send_media,

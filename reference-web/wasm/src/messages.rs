@@ -46,11 +46,11 @@ fn whole(value: f64) -> Result<u64, JsError> {
     }
 }
 
-fn object(fields: impl IntoIterator<Item = (&'static str, JsValue)>) -> Object {
+fn object(fields: &[(&'static str, JsValue)]) -> Object {
     let object = Object::new();
     for (name, value) in fields {
         // Setting a field of a new plain object cannot fail.
-        let _ = Reflect::set(&object, &name.into(), &value);
+        let _ = Reflect::set(&object, &(*name).into(), value);
     }
     object
 }
@@ -195,12 +195,12 @@ pub fn now_fault(slot: u64, body: &[u8]) -> Option<u16> {
 pub fn decode_now(slot: u64, body: &[u8]) -> Result<JsValue, JsError> {
     Ok(match NowValue::decode(slot, body).map_err(refused)? {
         Some(NowValue::PhoneStatus { battery, charging }) => {
-            object([("battery", battery.into()), ("charging", charging.into())]).into()
+            object(&[("battery", battery.into()), ("charging", charging.into())]).into()
         }
-        Some(NowValue::Typing { chat }) => object([("typing", number(chat)?)]).into(),
+        Some(NowValue::Typing { chat }) => object(&[("typing", number(chat)?)]).into(),
         Some(NowValue::Presence { present }) => {
             let chats = present.into_iter().map(number).collect::<Result<Array, JsError>>()?;
-            object([("present", chats.into())]).into()
+            object(&[("present", chats.into())]).into()
         }
         _ => JsValue::UNDEFINED,
     })
@@ -214,7 +214,7 @@ pub fn decode_now(slot: u64, body: &[u8]) -> Result<JsValue, JsError> {
 #[wasm_bindgen(js_name = decodeItem, unchecked_return_type = "Item")]
 pub fn decode_item(item: &[u8]) -> Result<Object, JsError> {
     match Item::decode(item).map_err(refused)? {
-        Item::Chat { chat, title, last_message, last_text, last_time, unread } => Ok(object([
+        Item::Chat { chat, title, last_message, last_text, last_time, unread } => Ok(object(&[
             ("kind", "chat".into()),
             ("chat", number(chat)?),
             ("title", title.into()),
@@ -225,11 +225,11 @@ pub fn decode_item(item: &[u8]) -> Result<Object, JsError> {
         ])),
         Item::Message(message) => read_message(message),
         Item::Deleted { chat, message } => {
-            let message = message.map(number).transpose()?.map(|message| ("message", message));
-            let all = [("kind", "deleted".into()), ("chat", number(chat)?)];
-            Ok(object(all.into_iter().chain(message)))
+            let mut fields = vec![("kind", "deleted".into()), ("chat", number(chat)?)];
+            fields.extend(message.map(number).transpose()?.map(|message| ("message", message)));
+            Ok(object(&fields))
         }
-        Item::Companion { companion, serial, label, linked, seen, status } => Ok(object([
+        Item::Companion { companion, serial, label, linked, seen, status } => Ok(object(&[
             ("kind", "companion".into()),
             ("companion", companion.to_string().into()),
             ("serial", number(serial)?),
@@ -269,11 +269,11 @@ fn read_message(message: Message) -> Result<Object, JsError> {
         let reactions: Array = message.reactions.into_iter().map(reaction_object).collect();
         fields.push(("reactions", reactions.into()));
     }
-    Ok(object(fields))
+    Ok(object(&fields))
 }
 
 fn media_object(media: MediaDescriptor) -> Result<JsValue, JsError> {
-    Ok(object([
+    Ok(object(&[
         ("content", media.content.to_string().into()),
         ("type", media.media_type.into()),
         ("name", media.name.into()),
@@ -283,7 +283,7 @@ fn media_object(media: MediaDescriptor) -> Result<JsValue, JsError> {
 }
 
 fn reaction_object(Reaction { author, reaction }: Reaction) -> Object {
-    object([("author", author.into()), ("reaction", reaction.into())])
+    object(&[("author", author.into()), ("reaction", reaction.into())])
 }
 
 const fn companion_state(state: CompanionState) -> &'static str {
@@ -314,22 +314,24 @@ const fn state(state: MessageState) -> &'static str {
 pub fn decode_result(body: Vec<u8>) -> Result<Object, JsError> {
     Ok(match ResultBody::decode(&Bytes::from(body)).map_err(refused)? {
         ResultBody::Accepted { message, .. } => {
-            object([("kind", "accepted".into()), ("message", number(message)?)])
+            object(&[("kind", "accepted".into()), ("message", number(message)?)])
         }
         ResultBody::HistoryPage { items, more, rev } => {
             let all = Array::new();
             for item in &items {
                 let _ = all.push(&Uint8Array::from(&item[..]).into());
             }
-            object([
+            object(&[
                 ("kind", "history".into()),
                 ("items", all.into()),
                 ("more", more.into()),
                 ("rev", number(rev)?),
             ])
         }
-        ResultBody::Failed { code } => object([("kind", "failed".into()), ("code", code.to_string().into())]),
-        ResultBody::Done => object([("kind", "done".into())]),
+        ResultBody::Failed { code } => {
+            object(&[("kind", "failed".into()), ("code", code.to_string().into())])
+        }
+        ResultBody::Done => object(&[("kind", "done".into())]),
         _ => return Err(JsError::new("a result of a later version")),
     })
 }

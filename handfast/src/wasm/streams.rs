@@ -1,0 +1,137 @@
+//! The calls of a link that transfer content.
+
+use bytes::Bytes;
+use handfast_codec::frame::OpenKind;
+use handfast_codec::limits::MEDIA_CHUNK_LEN;
+use handfast_codec::stream_meta::{GetMeta, PutMeta};
+use handfast_media::{ChunkList, QueuedIncoming, QueuedOutgoing};
+use js_sys::ArrayBuffer;
+use wasm_bindgen::prelude::*;
+
+use super::js_object::object;
+use super::link::WebLink;
+use super::media::{code, content_id, offset};
+use super::transfers::Transfer;
+use super::{refused, timestamp};
+
+#[wasm_bindgen]
+impl WebLink {
+    /// Opens a stream that fetches content of which the first `stored` bytes are stored and checked. Returns
+    /// its id and a commit, which must be stored together.
+    ///
+    /// # Errors
+    /// Too many are open, `content` is not a content id, or `stored` not an offset.
+    #[wasm_bindgen(js_name = streamGet, unchecked_return_type = "{ id: bigint; commit: Commit }")]
+    pub fn stream_get(&mut self, now: f64, content: &str, stored: f64) -> Result<JsValue, JsError> {
+        let (content, stored) = (content_id(content)?, offset(stored)?);
+        // Content is checked by whole chunks.
+        let from = stored.saturating_sub(stored % MEDIA_CHUNK_LEN);
+        let get = QueuedIncoming::new(content, from, None).map_err(refused)?;
+        let meta = GetMeta { content, offset: from }.encode();
+        self.open(now, OpenKind::Get, meta, Transfer::Get(Box::new(get)))
+    }
+
+    /// Opens a stream that sends the content of this chunk list. Returns its id and a commit.
+    ///
+    /// # Errors
+    /// Too many are open, or `list` is not a chunk list.
+    #[wasm_bindgen(js_name = streamPut, unchecked_return_type = "{ id: bigint; commit: Commit }")]
+    pub fn stream_put(&mut self, now: f64, list: &[u8]) -> Result<JsValue, JsError> {
+        let list = ChunkList::decode(list).map_err(refused)?;
+        let put = QueuedOutgoing::new(&list, 0).map_err(refused)?;
+        let meta = PutMeta { content: list.content_id(), offset: 0, size: list.size() }.encode();
+        self.open(now, OpenKind::Put, meta, Transfer::Put(put))
+    }
+
+    /// Continues a stream from before the page was loaded. `list` is its chunk list if that is stored: the one of
+    /// `streamPut`, or the one that came with a `streamSync`. Returns false if there is no such stream any
+    /// more. A stream that cannot continue is stopped.
+    #[wasm_bindgen(js_name = streamContinue)]
+    pub fn stream_continue(&mut self, id: u64, list: Option<Vec<u8>>) -> bool {
+        self.transfers.resume(id, list)
+    }
+
+    /// Supplies the bytes that `streamRead` asked for. Fewer may be supplied, but not none.
+    #[wasm_bindgen(js_name = streamSupply)]
+    pub fn stream_supply(&mut self, id: u64, bytes: Vec<u8>) {
+        if let Some(transfer) = self.transfers.transfer(id)
+            && let Transfer::Put(put) = transfer
+            && let Err(code) = put.provide(Bytes::from(bytes))
+        {
+            *transfer = Transfer::Failed(code);
+        }
+    }
+
+    /// Pauses a stream that sends, or continues it.
+    #[wasm_bindgen(js_name = streamPause)]
+    pub fn stream_pause(&mut self, id: u64, is_paused: bool) {
+        if let Some(Transfer::Put(put)) = self.transfers.transfer(id) {
+            put.set_paused(is_paused);
+        }
+    }
+
+    /// Reports that what `streamSync` asked for is durable. Returns a commit, or nothing if the stream has
+    /// ended or was resumed meanwhile; then `streamSync` comes again if it is needed.
+    ///
+    /// # Errors
+    /// Too many commits are open, or the link has ended.
+    #[wasm_bindgen(js_name = streamDurable, unchecked_return_type = "Commit | undefined")]
+    pub fn stream_durable(&mut self, now: f64, id: u64) -> Result<JsValue, JsError> {
+        let Some(Transfer::Get(get)) = self.transfers.transfer(id) else { return Ok(JsValue::UNDEFINED) };
+        let Some(report) = get.report() else {
+            let _ = get.synced();
+            return Ok(JsValue::UNDEFINED);
+        };
+        let commit = self.endpoint.stream_durable(timestamp(now), id, report).map_err(refused)?;
+        if get.synced() {
+            self.transfers.finish(id);
+        }
+        self.journal.write(&commit)
+    }
+
+    /// Takes back the buffer of a `streamWrite` whose bytes were written, to be used again.
+    #[wasm_bindgen(js_name = streamReuse)]
+    pub fn stream_reuse(&mut self, buffer: &ArrayBuffer) {
+        self.transfers.reuse(buffer);
+    }
+
+    /// Stops a stream for both sides. `code` is `CANCELLED` when the user stops it, and `IO` or `GONE` if the
+    /// content cannot be written or read here. If there is such a stream, `streamEnded` follows.
+    ///
+    /// # Errors
+    /// `code` is another one.
+    #[wasm_bindgen(js_name = streamStop)]
+    pub fn reset_stream(
+        &mut self,
+        id: u64,
+        #[wasm_bindgen(unchecked_param_type = "'CANCELLED' | 'IO' | 'GONE'")] code: &str,
+    ) -> Result<(), JsError> {
+        let code = self::code(code).ok_or_else(|| JsError::new("not a reason to stop"))?;
+        if let Some(transfer) = self.transfers.transfer(id) {
+            *transfer = Transfer::Failed(code);
+        }
+        Ok(())
+    }
+
+    /// Returns the ids of the open streams. Any other stream that the page still needs must be opened again.
+    #[must_use]
+    pub fn streams(&self) -> Vec<u64> {
+        self.endpoint.streams().into_iter().map(|info| info.id).collect()
+    }
+}
+
+impl WebLink {
+    /// Opens a stream. Returns its id and a commit.
+    fn open(
+        &mut self,
+        now: f64,
+        kind: OpenKind,
+        meta: Vec<u8>,
+        transfer: Transfer,
+    ) -> Result<JsValue, JsError> {
+        let opened = self.endpoint.stream_open(timestamp(now), kind, Bytes::from(meta)).map_err(refused)?;
+        self.transfers.add(opened.id, transfer);
+        let commit = self.journal.write(&opened.commit)?;
+        Ok(object(&[("id", opened.id.into()), ("commit", commit)]))
+    }
+}
