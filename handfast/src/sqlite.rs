@@ -20,8 +20,10 @@
 //!
 //! One process may use the database, with one connection: hold a lock on its directory.
 
+mod database;
 mod device_key;
 pub mod file;
+mod migration;
 mod reserve;
 
 use std::io::Read;
@@ -36,7 +38,9 @@ use rusqlite::{
 };
 use zeroize::Zeroizing;
 
+pub use database::Database;
 pub use device_key::DeviceKey;
+pub use migration::{Migration, Tables, migrate, split_steps};
 pub use reserve::{RESERVE_LEN, Reserve, make_room, open_reserved};
 
 /// The oldest accepted version of SQLite, as `major * 1,000,000 + minor * 1,000 + patch`. Older versions can

@@ -6,6 +6,7 @@
 extern crate std;
 
 mod damaged;
+mod database;
 mod disk;
 mod foreign;
 mod full;
@@ -29,6 +30,7 @@ pub use damaged::{
     damaged_files_are_never_taken_for_good_ones, other_versions_of_the_tables_are_left_alone,
     st05_a_database_without_its_log_is_refused,
 };
+pub use database::{DatabaseHarness, DatabaseStore};
 pub use foreign::{
     a_foreign_reader_holds_nobody_up, a_foreign_writer_makes_the_store_busy_not_wrong,
     st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing,

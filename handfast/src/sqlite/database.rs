@@ -1,0 +1,148 @@
+//! The open database of an application: one connection, with one transaction at a time.
+
+use std::ops::{Deref, DerefMut};
+
+use handfast_codec::ids::MailboxId;
+use handfast_session::{Commit, CommitError, Pairs};
+use rusqlite::Connection;
+
+use super::{DeviceKey, Reserve, SqliteError, Txn, begin_kept, links, load_pairs, make_room, roll_back};
+
+/// A connection that keeps its transaction open over several calls: [`Database::write`] opens it, and
+/// [`Database::commit`] makes all of it durable.
+#[derive(Debug)]
+pub struct Database {
+    conn: Connection,
+    key: DeviceKey,
+    is_open: bool,
+    /// Reserved disk space; `None` for a database that the caller opened.
+    reserve: Option<Reserve>,
+}
+
+impl Database {
+    /// Wraps a connection, on which no transaction is open, and the key that wraps its secrets.
+    #[must_use]
+    pub const fn new(conn: Connection, key: DeviceKey, reserve: Option<Reserve>) -> Self {
+        Self { conn, key, is_open: false, reserve }
+    }
+
+    /// Returns the key that wraps the secrets of this database.
+    #[must_use]
+    pub const fn key(&self) -> &DeviceKey {
+        &self.key
+    }
+
+    /// Returns the connection, with a transaction open.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if no transaction can be opened.
+    pub fn write(&mut self) -> Result<&Connection, SqliteError> {
+        if !self.is_open {
+            if self.reserve.as_ref().is_some_and(Reserve::is_wanted) {
+                self.make_room();
+            }
+            begin_kept(&self.conn)?;
+            self.is_open = true;
+        }
+        Ok(&self.conn)
+    }
+
+    /// Returns whether a transaction is open.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Makes the open transaction durable, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if that fails; call [`Database::roll_back`] then.
+    pub fn commit(&mut self) -> Result<(), SqliteError> {
+        if self.is_open {
+            let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
+            self.is_open = false;
+        }
+        Ok(())
+    }
+
+    /// Rolls back the open transaction, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`]; nothing may be read or written until a further call succeeds.
+    pub fn roll_back(&mut self) -> Result<(), SqliteError> {
+        self.is_open = false;
+        roll_back(&self.conn)
+    }
+
+    /// Empties the log with the reserved disk space, after a write failed perhaps because the disk is full.
+    /// No transaction may be open. If this does not help, the next write reports why.
+    pub fn make_room(&mut self) {
+        if let Some(reserve) = &mut self.reserve {
+            let _ = make_room(&self.conn, reserve);
+        }
+    }
+
+    /// Applies a commit of a machine in the open transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Conflict`] when another process wrote, or the failure of the write.
+    pub fn apply(&mut self, commit: &Commit) -> Result<(), CommitError<SqliteError>> {
+        let _ = self.write().map_err(CommitError::Store)?;
+        commit.apply(&mut Txn::new(&self.conn, &self.key))
+    }
+
+    /// Returns the rows of a link: see [`load_pairs`].
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if they cannot be read or unwrapped.
+    pub fn pairs(&self, link: MailboxId) -> Result<Pairs, SqliteError> {
+        load_pairs(&self.conn, &self.key, link)
+    }
+
+    /// Returns the mailbox ids of the links that have rows: see [`links`].
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if they cannot be read.
+    pub fn links(&self) -> Result<Vec<MailboxId>, SqliteError> {
+        links(&self.conn)
+    }
+
+    /// Deletes the rows of a link in the open transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if they cannot be deleted.
+    pub fn forget_link(&mut self, link: MailboxId) -> Result<(), SqliteError> {
+        let _ = self.write()?.execute("DELETE FROM handfast WHERE link = ?1", [link.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Closes the database. What is not committed is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if SQLite cannot close it.
+    pub fn close(self) -> Result<(), SqliteError> {
+        Ok(self.conn.close().map_err(|(_, error)| error)?)
+    }
+}
+
+impl Deref for Database {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.conn
+    }
+}
+
+impl DerefMut for Database {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
+}
