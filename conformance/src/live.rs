@@ -52,13 +52,20 @@ struct Check {
     body: fn(&Target) -> Result<(), Stop>,
 }
 
-const fn check(
+/// A check of which only this is said so far: its name, and what happens.
+struct Named {
     name: &'static str,
-    reqs: &'static [&'static str],
     comment: &'static str,
-    body: fn(&Target) -> Result<(), Stop>,
-) -> Check {
-    Check { name, reqs, comment, body }
+}
+
+const fn check(name: &'static str, comment: &'static str) -> Named {
+    Named { name, comment }
+}
+
+impl Named {
+    const fn proves(self, reqs: &'static [&'static str], body: fn(&Target) -> Result<(), Stop>) -> Check {
+        Check { name: self.name, reqs, comment: self.comment, body }
+    }
 }
 
 fn all() -> impl Iterator<Item = &'static Check> {

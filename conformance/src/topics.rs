@@ -79,8 +79,8 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ),
     ("messages", "Bodies of the reference application.", messages::valid),
     ("refuse-messages", "Bodies of unknown kinds, and values that a slot does not have.", messages::invalid),
-    ("bytes-message", "Bodies at the edges of what is allowed.", bytes::message_valid),
-    ("refuse-bytes-message", "Bodies with one thing broken by a mutator.", bytes::message_invalid),
+    ("bytes-message", "Bodies at the edges of what is allowed.", || bytes::valid(&["message"])),
+    ("refuse-bytes-message", "Bodies with one thing broken by a mutator.", || bytes::invalid(&["message"])),
     ("rules", "Ratchet, recovery, resume, versions, heads, distinct keys.", rules::valid),
     ("refuse-rules", "What those rules refuse.", rules::invalid),
     (
@@ -91,16 +91,16 @@ pub(crate) const ALL: &[(&str, &str, Cases)] = &[
     ("refuse-commands", "Envelopes, commands and replies that are refused.", commands::invalid),
     ("media", "Media streams at their receiver.", media::valid),
     ("refuse-media", "Media streams of which a receiver refuses a part.", media::invalid),
-    ("bytes-relay", "Relay frames at the edges of what is allowed.", bytes::relay_valid),
-    ("refuse-bytes-relay", "Relay frames with one thing broken by a mutator.", bytes::relay_invalid),
-    ("bytes-record", "Records at the edges of what is allowed.", bytes::record_valid),
-    ("refuse-bytes-record", "Records with one thing broken by a mutator.", bytes::record_invalid),
-    ("bytes-payload", "Handshake payloads at the edges of what is allowed.", bytes::payload_valid),
-    (
-        "refuse-bytes-payload",
-        "Handshake payloads with one thing broken by a mutator.",
-        bytes::payload_invalid,
-    ),
+    ("bytes-relay", "Relay frames at the edges of what is allowed.", || bytes::valid(&["relay"])),
+    ("refuse-bytes-relay", "Relay frames with one thing broken by a mutator.", || bytes::invalid(&["relay"])),
+    ("bytes-record", "Records at the edges of what is allowed.", || bytes::valid(&["record", "link"])),
+    ("refuse-bytes-record", "Records with one thing broken by a mutator.", || {
+        bytes::invalid(&["record", "link"])
+    }),
+    ("bytes-payload", "Handshake payloads at the edges of what is allowed.", || bytes::valid(&["payload"])),
+    ("refuse-bytes-payload", "Handshake payloads with one thing broken by a mutator.", || {
+        bytes::invalid(&["payload"])
+    }),
     ("state", "Cells of the state tables in which nothing is refused.", state::valid),
     ("refuse-state", "Cells of the state tables whose event is answered by an error.", state::invalid),
 ];

@@ -11,10 +11,8 @@ use super::client::{Seat, Step, Stop, Target, fresh, wrong};
 use super::{Check, check};
 
 pub(super) const ALL: &[Check] = &[
-    check(
-        "greets",
+    check("greets", "HELLO and CHALLENGE are the first frames, each nonce is another").proves(
         &["RLY-026"],
-        "HELLO and CHALLENGE are the first frames, each nonce is another",
         |target| {
             let (first, second) = (target.open()?, target.open()?);
             if first.nonce == second.nonce {
@@ -23,10 +21,8 @@ pub(super) const ALL: &[Check] = &[
             if first.hello.boot == second.hello.boot { Ok(()) } else { wrong("one process has one boot id") }
         },
     ),
-    check(
-        "seats",
+    check("seats", "both seats are given, and each is told of the other").proves(
         &["RLY-032", "RLY-011"],
-        "both seats are given, and each is told of the other",
         |target| {
             let (phone, web) = Seat::link("live/seats");
             let (mut first, own) = target.attached(&phone)?;
@@ -52,17 +48,15 @@ pub(super) const ALL: &[Check] = &[
             }
         },
     ),
-    check("signature-forged", &["RLY-010"], "an ATTACH with another signature", |target| {
+    check("signature-forged", "an ATTACH with another signature").proves(&["RLY-010"], |target| {
         let (phone, _) = Seat::link("live/signature-forged");
         let mut socket = target.open()?;
         let attach = phone.attach(&socket);
         socket.send(&RelayFrame::Attach(Attach { signature: Signature::from_bytes([1; 64]), ..attach }))?;
         socket.is_refused(C::BAD_ATTACH)
     }),
-    check(
-        "signature-of-the-other-seat",
+    check("signature-of-the-other-seat", "the web's key signs for the phone's seat").proves(
         &["RLY-010"],
-        "the web's key signs for the phone's seat",
         |target| {
             let (phone, web) = Seat::link("live/signature-of-the-other-seat");
             let mut socket = target.open()?;
@@ -71,10 +65,8 @@ pub(super) const ALL: &[Check] = &[
             socket.is_refused(C::BAD_ATTACH)
         },
     ),
-    check(
-        "signature-of-another-socket",
+    check("signature-of-another-socket", "an ATTACH that was made for another nonce").proves(
         &["RLY-010"],
-        "an ATTACH that was made for another nonce",
         |target| {
             let (phone, _) = Seat::link("live/signature-of-another-socket");
             let (other, mut socket) = (target.open()?, target.open()?);
@@ -83,10 +75,8 @@ pub(super) const ALL: &[Check] = &[
             socket.is_refused(C::BAD_ATTACH)
         },
     ),
-    check(
-        "mailbox-of-other-keys",
+    check("mailbox-of-other-keys", "a mailbox that is not the hash of keys and salt").proves(
         &["RLY-010"],
-        "a mailbox that is not the hash of keys and salt",
         |target| {
             let (phone, _) = Seat::link("live/mailbox-of-other-keys");
             let seat = Seat { mailbox: MailboxId::from_bytes(fresh("live/mailbox-of-other-keys")), ..phone };
@@ -96,22 +86,21 @@ pub(super) const ALL: &[Check] = &[
             socket.is_refused(C::BAD_ATTACH)
         },
     ),
-    check("version-not-offered", &["RLY-028"], "an ATTACH of version 9", |target| {
+    check("version-not-offered", "an ATTACH of version 9").proves(&["RLY-028"], |target| {
         let (phone, _) = Seat::link("live/version-not-offered");
         let mut socket = target.open()?;
         let attach = phone.attach(&socket);
         socket.send(&RelayFrame::Attach(Attach { version: 9, ..attach }))?;
         socket.is_refused(C::RELAY_VERSION)
     }),
-    check("data-before-attach", &["RLY-004"], "DATA from a socket without a seat", |target| {
+    check("data-before-attach", "DATA from a socket without a seat").proves(&["RLY-004"], |target| {
         let mut socket = target.open()?;
         socket.send(&RelayFrame::Data { kind: DataKind::RECORD, body: vec![7; 144].into() })?;
         socket.is_refused(C::NOT_ATTACHED)
     }),
-    check("ping-before-attach", &["RLY-027"], "PING is answered without a seat", |target| {
-        target.open()?.lives()
-    }),
-    check("error-not-answered", &["ERR-002"], "an ERROR from a client gets no ERROR", |target| {
+    check("ping-before-attach", "PING is answered without a seat")
+        .proves(&["RLY-027"], |target| target.open()?.lives()),
+    check("error-not-answered", "an ERROR from a client gets no ERROR").proves(&["ERR-002"], |target| {
         let (phone, _) = Seat::link("live/error-not-answered");
         for mut socket in [target.open()?, target.attached(&phone)?.0] {
             socket.send(&RelayFrame::Error { code: C::INTERNAL, retry_ms: 0 })?;
@@ -119,23 +108,19 @@ pub(super) const ALL: &[Check] = &[
         }
         Ok(())
     }),
-    check("attach-cut", &["FRM-002"], "an ATTACH that ends early", |target| {
+    check("attach-cut", "an ATTACH that ends early").proves(&["FRM-002"], |target| {
         let (phone, _) = Seat::link("live/attach-cut");
         let mut socket = target.open()?;
         let attach = RelayFrame::Attach(phone.attach(&socket)).encode();
         socket.send_bytes(attach.iter().copied().take(attach.len() - 1).collect())?;
         socket.is_refused(C::TRUNCATED)
     }),
-    check(
-        "attach-does-not-come",
-        &["RLY-005"],
-        "a socket that does not attach is closed after 10 s",
-        |target| target.open()?.is_refused_within(C::ATTACH_TIMEOUT, Duration::from_secs(13)),
-    ),
-    check(
-        "seat-taken-anew",
+    check("attach-does-not-come", "a socket that does not attach is closed after 10 s")
+        .proves(&["RLY-005"], |target| {
+            target.open()?.is_refused_within(C::ATTACH_TIMEOUT, Duration::from_secs(13))
+        }),
+    check("seat-taken-anew", "a proven claim takes a seat of a link: the old socket is told").proves(
         &["RLY-012"],
-        "a proven claim takes a seat of a link: the old socket is told",
         |target| {
             let (phone, _) = Seat::link("live/seat-taken-anew");
             let (mut old, _) = target.attached(&phone)?;
@@ -151,19 +136,11 @@ pub(super) const ALL: &[Check] = &[
             new.lives()
         },
     ),
-    check(
-        "code-of-another-web",
-        &["RLY-014"],
-        "the web's seat of a code belongs to its first key",
-        |target| pairing(target, "live/code-of-another-web", DeviceRole::Web),
-    ),
-    check(
-        "code-of-another-phone",
-        &["RLY-015"],
-        "the phone's seat of a code holds one key at a time",
-        |target| pairing(target, "live/code-of-another-phone", DeviceRole::Phone),
-    ),
-    check("code-with-a-salt", &["RLY-009"], "a pairing ATTACH with the fields of a link", |target| {
+    check("code-of-another-web", "the web's seat of a code belongs to its first key")
+        .proves(&["RLY-014"], |target| pairing(target, "live/code-of-another-web", DeviceRole::Web)),
+    check("code-of-another-phone", "the phone's seat of a code holds one key at a time")
+        .proves(&["RLY-015"], |target| pairing(target, "live/code-of-another-phone", DeviceRole::Phone)),
+    check("code-with-a-salt", "a pairing ATTACH with the fields of a link").proves(&["RLY-009"], |target| {
         let (phone, _) = Seat::link("live/code-with-a-salt");
         let mut socket = target.open()?;
         let attach = RelayFrame::Attach(phone.attach(&socket)).encode();

@@ -42,10 +42,8 @@ fn refused(target: &Target, name: &str, bytes: Vec<u8>, code: C) -> Step {
 }
 
 pub(super) const ALL: &[Check] = &[
-    check(
-        "data-both-ways",
+    check("data-both-ways", "DATA arrives unchanged, of known and unknown kinds, small and large").proves(
         &["RLY-007", "RLY-062"],
-        "DATA arrives unchanged, of known and unknown kinds, small and large",
         |target| {
             let (mut phone, mut web) = couple(target, "live/data-both-ways")?;
             for frame in
@@ -59,10 +57,8 @@ pub(super) const ALL: &[Check] = &[
             Ok(())
         },
     ),
-    check(
-        "data-in-order",
+    check("data-in-order", "a hundred DATA frames arrive in their order").proves(
         &["RLY-007", "RLY-062"],
-        "a hundred DATA frames arrive in their order",
         |target| {
             let (mut phone, mut web) = couple(target, "live/data-in-order")?;
             for n in 0..100_u8 {
@@ -71,10 +67,8 @@ pub(super) const ALL: &[Check] = &[
             (0..100_u8).try_for_each(|n| arrives(&mut web, &data(7, vec![n; 144])))
         },
     ),
-    check(
-        "data-to-nobody",
+    check("data-to-nobody", "DATA to an empty seat is dropped, and is not there for who comes").proves(
         &["RLY-008"],
-        "DATA to an empty seat is dropped, and is not there for who comes",
         |target| {
             let (phone, web) = Seat::link("live/data-to-nobody");
             let (mut first, _) = target.attached(&phone)?;
@@ -85,10 +79,8 @@ pub(super) const ALL: &[Check] = &[
                 .hears_nothing("DATA that was sent before", |frame| matches!(frame, RelayFrame::Data { .. }))
         },
     ),
-    check(
-        "data-between-mailboxes",
+    check("data-between-mailboxes", "DATA of one mailbox does not reach another one").proves(
         &["RLY-007"],
-        "DATA of one mailbox does not reach another one",
         |target| {
             let (mut phone, _web) = couple(target, "live/data-between-mailboxes")?;
             let (_other_phone, mut other) = couple(target, "live/data-between-mailboxes/2")?;
@@ -96,58 +88,61 @@ pub(super) const ALL: &[Check] = &[
             other.hears_nothing("DATA of another mailbox", |frame| matches!(frame, RelayFrame::Data { .. }))
         },
     ),
-    check("peer-leaves", &["RLY-032"], "PEER{DOWN} tells that the other socket ended", |target| {
+    check("peer-leaves", "PEER{DOWN} tells that the other socket ended").proves(&["RLY-032"], |target| {
         let (phone, mut web) = couple(target, "live/peer-leaves")?;
         drop(phone);
         web.await_frame("PEER{DOWN}", |frame| matches!(frame, RelayFrame::Peer(Peer::Down)).then_some(()))
     }),
-    check("ping", &["RLY-027"], "PING is answered by PONG with its token", |target| {
+    check("ping", "PING is answered by PONG with its token").proves(&["RLY-027"], |target| {
         let (mut phone, mut web) = couple(target, "live/ping")?;
         phone.lives()?;
         web.lives()
     }),
-    check("even-type", &["RLY-001", "EXT-002"], "a frame of an unknown even type is ignored", |target| {
-        let (mut phone, _web) = couple(target, "live/even-type")?;
-        phone.send_bytes(vec![58, 1, 2, 3])?;
-        phone.lives()
-    }),
-    check("odd-type", &["RLY-001"], "a frame of an unknown odd type", |target| {
+    check("even-type", "a frame of an unknown even type is ignored").proves(
+        &["RLY-001", "EXT-002"],
+        |target| {
+            let (mut phone, _web) = couple(target, "live/even-type")?;
+            phone.send_bytes(vec![58, 1, 2, 3])?;
+            phone.lives()
+        },
+    ),
+    check("odd-type", "a frame of an unknown odd type").proves(&["RLY-001"], |target| {
         refused(target, "live/odd-type", vec![63, 1, 2, 3], C::UNKNOWN_CRITICAL)
     }),
-    check("empty-message", &["FRM-002"], "a message without a byte", |target| {
-        refused(target, "live/empty-message", Vec::new(), C::TRUNCATED)
-    }),
-    check("trailing-byte", &["FRM-003"], "a PING with a byte more", |target| {
+    check("empty-message", "a message without a byte")
+        .proves(&["FRM-002"], |target| refused(target, "live/empty-message", Vec::new(), C::TRUNCATED)),
+    check("trailing-byte", "a PING with a byte more").proves(&["FRM-003"], |target| {
         let ping = RelayFrame::Ping([1; 8]).encode();
         refused(target, "live/trailing-byte", [&ping[..], &[0]].concat(), C::TRAILING_BYTES)
     }),
-    check("frame-of-a-relay", &["RLY-061"], "a frame that only a relay sends", |target| {
+    check("frame-of-a-relay", "a frame that only a relay sends").proves(&["RLY-061"], |target| {
         let challenge = RelayFrame::Challenge([1; 32]).encode();
         refused(target, "live/frame-of-a-relay", challenge.to_vec(), C::FRAME_NOT_ALLOWED)
     }),
-    check("attach-twice", &["RLY-061"], "a second ATTACH", |target| {
+    check("attach-twice", "a second ATTACH").proves(&["RLY-061"], |target| {
         let (phone, _) = Seat::link("live/attach-twice");
         let (mut socket, _) = target.attached(&phone)?;
         let attach = phone.attach(&socket);
         socket.send(&RelayFrame::Attach(attach))?;
         socket.is_refused(C::FRAME_NOT_ALLOWED)
     }),
-    check("text", &["RLY-023"], "a text message closes the socket with 1003", |target| {
+    check("text", "a text message closes the socket with 1003").proves(&["RLY-023"], |target| {
         let (phone, _) = Seat::link("live/text");
         let (mut socket, _) = target.attached(&phone)?;
         socket.send_message(Message::text("hello"))?;
         socket.is_closed_with(1003)
     }),
-    check("too-long", &["RLY-023"], "a message of 16,513 bytes closes the socket with 1009", |target| {
-        let (phone, _) = Seat::link("live/too-long");
-        let (mut socket, _) = target.attached(&phone)?;
-        socket.send_bytes(vec![9; 16_513])?;
-        socket.is_closed_with(1009)
-    }),
-    check(
-        "sticky",
+    check("too-long", "a message of 16,513 bytes closes the socket with 1009").proves(
+        &["RLY-023"],
+        |target| {
+            let (phone, _) = Seat::link("live/too-long");
+            let (mut socket, _) = target.attached(&phone)?;
+            socket.send_bytes(vec![9; 16_513])?;
+            socket.is_closed_with(1009)
+        },
+    ),
+    check("sticky", "a sticky value is echoed, shown to the other seat, and to who comes later").proves(
         &["RLY-018"],
-        "a sticky value is echoed, shown to the other seat, and to who comes later",
         |target| {
             let (phone, web) = Seat::link("live/sticky");
             let ((mut first, _), (mut second, _)) = (target.attached(&phone)?, target.attached(&web)?);
@@ -164,14 +159,12 @@ pub(super) const ALL: &[Check] = &[
             }
         },
     ),
-    check("sticky-of-the-other", &["RLY-018"], "the other role's slot is not written", |target| {
+    check("sticky-of-the-other", "the other role's slot is not written").proves(&["RLY-018"], |target| {
         let sticky = RelayFrame::Sticky { role: DeviceRole::Web, value: Bytes::from_static(b"x") }.encode();
         refused(target, "live/sticky-of-the-other", sticky.to_vec(), C::FRAME_NOT_ALLOWED)
     }),
-    check(
-        "pairing-bytes",
+    check("pairing-bytes", "a pairing mailbox carries 65,536 bytes each way, and no more").proves(
         &["RLY-017"],
-        "a pairing mailbox carries 65,536 bytes each way, and no more",
         |target| {
             let name = "live/pairing-bytes";
             let mailbox = MailboxId::from_bytes(fresh(name));

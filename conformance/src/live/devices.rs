@@ -23,14 +23,29 @@ pub(super) struct Check {
 const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
 
-const fn check(
+/// A check of which only this is said so far: its name, and what happens.
+struct Named {
     role: DeviceRole,
     name: &'static str,
-    reqs: &'static [&'static str],
     comment: &'static str,
-    body: fn(&mut World<'_>) -> Step,
-) -> Check {
-    Check { role, name, reqs, comment, body }
+}
+
+const fn phone(name: &'static str, comment: &'static str) -> Named {
+    Named { role: PHONE, name, comment }
+}
+
+const fn web(name: &'static str, comment: &'static str) -> Named {
+    Named { role: WEB, name, comment }
+}
+
+impl Named {
+    const fn proves(self, reqs: &'static [&'static str], body: fn(&mut World<'_>) -> Step) -> Check {
+        Check { role: self.role, name: self.name, reqs, comment: self.comment, body }
+    }
+}
+
+fn pairs(world: &mut World<'_>) -> Step {
+    world.pair()
 }
 
 /// Pairs, chats, and is cut off in the middle; both find each other again by themselves.
@@ -146,60 +161,36 @@ fn told_to_stay_away(world: &mut World<'_>) -> Step {
 }
 
 pub(super) const ALL: &[Check] = &[
-    check(PHONE, "pairs", &["HSK-010", "HSK-018", "HSK-080"], "a code, four digits, NN, Linked", |world| {
-        world.pair()
-    }),
-    check(WEB, "pairs", &["HSK-106", "HSK-081", "HSK-020"], "a code, four digits, NN, Linked", |world| {
-        world.pair()
-    }),
-    check(PHONE, "chats", &["RES-012", "SYN-001"], "a command is run and answered, rows come", |world| {
+    phone("pairs", "a code, four digits, NN, Linked").proves(&["HSK-010", "HSK-018", "HSK-080"], pairs),
+    web("pairs", "a code, four digits, NN, Linked").proves(&["HSK-106", "HSK-081", "HSK-020"], pairs),
+    phone("chats", "a command is run and answered, rows come").proves(&["RES-012", "SYN-001"], |world| {
         world.pair()?;
         world.chats("once")
     }),
-    check(WEB, "chats", &["RES-024", "SYN-003"], "rows are shown, a command arrives", |world| {
+    web("chats", "rows are shown, a command arrives").proves(&["RES-024", "SYN-003"], |world| {
         world.pair()?;
         world.chats("once")
     }),
-    check(PHONE, "cut", &["HSK-023", "HSK-025", "RES-020"], "all sockets are cut", comes_back),
-    check(WEB, "cut", &["HSK-021", "HSK-024", "RES-020"], "all sockets are cut", comes_back),
-    check(PHONE, "power-lost", &["HSK-080", "RES-022"], "the program ends without a warning", lives_on),
-    check(WEB, "power-lost", &["HSK-081", "RES-022"], "the program ends without a warning", lives_on),
-    check(
-        PHONE,
-        "said-while-away",
-        &["RES-001", "RES-026"],
-        "a command waits for the phone",
-        said_while_away,
-    ),
-    check(WEB, "said-while-away", &["SYN-001", "SYN-003"], "a row waits for the web", said_while_away),
-    check(PHONE, "record-flipped", &["CHN-003", "RES-001"], "a record does not open", record_flipped),
-    check(WEB, "record-flipped", &["CHN-003", "SYN-001"], "a record does not open", record_flipped),
-    check(
-        PHONE,
-        "message-1-flipped",
-        &["HSK-003"],
-        "a reconnect's first message is damaged",
-        reconnect_flipped,
-    ),
-    check(
-        WEB,
-        "message-2-flipped",
-        &["HSK-003", "HSK-032"],
-        "a reconnect's answer is damaged",
-        reconnect_flipped,
-    ),
-    check(PHONE, "confirm-lost", &["HSK-023", "HSK-025"], "the confirm does not arrive", confirm_lost),
-    check(WEB, "confirm-lost", &["HSK-024"], "the confirm does not arrive", confirm_lost),
-    check(PHONE, "relay-of-another-name", &["RLY-006"], "HELLO says another name", other_name),
-    check(WEB, "relay-of-another-name", &["RLY-006"], "HELLO says another name", other_name),
-    check(
-        PHONE,
-        "told-to-stay-away",
-        &["TIM-022"],
-        "an upgrade is answered 503, Retry-After: 5",
-        told_to_stay_away,
-    ),
-    check(PHONE, "three-wrong-codes", &["HSK-011"], "the user types three wrong check codes", |world| {
+    phone("cut", "all sockets are cut").proves(&["HSK-023", "HSK-025", "RES-020"], comes_back),
+    web("cut", "all sockets are cut").proves(&["HSK-021", "HSK-024", "RES-020"], comes_back),
+    phone("power-lost", "the program ends without a warning").proves(&["HSK-080", "RES-022"], lives_on),
+    web("power-lost", "the program ends without a warning").proves(&["HSK-081", "RES-022"], lives_on),
+    phone("said-while-away", "a command waits for the phone")
+        .proves(&["RES-001", "RES-026"], said_while_away),
+    web("said-while-away", "a row waits for the web").proves(&["SYN-001", "SYN-003"], said_while_away),
+    phone("record-flipped", "a record does not open").proves(&["CHN-003", "RES-001"], record_flipped),
+    web("record-flipped", "a record does not open").proves(&["CHN-003", "SYN-001"], record_flipped),
+    phone("message-1-flipped", "a reconnect's first message is damaged")
+        .proves(&["HSK-003"], reconnect_flipped),
+    web("message-2-flipped", "a reconnect's answer is damaged")
+        .proves(&["HSK-003", "HSK-032"], reconnect_flipped),
+    phone("confirm-lost", "the confirm does not arrive").proves(&["HSK-023", "HSK-025"], confirm_lost),
+    web("confirm-lost", "the confirm does not arrive").proves(&["HSK-024"], confirm_lost),
+    phone("relay-of-another-name", "HELLO says another name").proves(&["RLY-006"], other_name),
+    web("relay-of-another-name", "HELLO says another name").proves(&["RLY-006"], other_name),
+    phone("told-to-stay-away", "an upgrade is answered 503, Retry-After: 5")
+        .proves(&["TIM-022"], told_to_stay_away),
+    phone("three-wrong-codes", "the user types three wrong check codes").proves(&["HSK-011"], |world| {
         world.scan()?;
         let digits = world.check_code()?;
         for above in 1..3 {
@@ -209,7 +200,7 @@ pub(super) const ALL: &[Check] = &[
         world.type_code(&code_above(&digits, 3))?;
         world.ends_with(C::CHECK_CODE_WRONG)
     }),
-    check(PHONE, "same-wrong-code-twice", &["HSK-099"], "the user types a wrong check code again", |world| {
+    phone("same-wrong-code-twice", "the user types a wrong check code again").proves(&["HSK-099"], |world| {
         world.scan()?;
         let digits = world.check_code()?;
         world.type_code(&code_above(&digits, 1))?;
@@ -217,25 +208,22 @@ pub(super) const ALL: &[Check] = &[
         world.type_code(&code_above(&digits, 1))?;
         world.ends_with(C::CHECK_CODE_WRONG)
     }),
-    check(PHONE, "user-refuses", &["HSK-010"], "the phone's user does not approve", |world| {
+    phone("user-refuses", "the phone's user does not approve").proves(&["HSK-010"], |world| {
         world.scan()?;
         world.enter_code()?;
         let _ = world.told("approval-wanted ")?;
         world.user(&json!({ "verb": "approve", "yes": false }))?;
         world.seen("ended ").map(drop)
     }),
-    check(PHONE, "number-none", &["HSK-088"], "the page's user sees no number: a new code pairs", |world| {
+    phone("number-none", "the page's user sees no number: a new code pairs").proves(&["HSK-088"], |world| {
         let _ = up_to_nn(world)?;
         world.number(None)?;
         world.ends_with(C::NOT_CONFIRMED)?;
         let _ = world.seen("ended ")?;
         world.pair()
     }),
-    check(
-        WEB,
-        "number-none",
+    web("number-none", "the phone shows no number: a new code pairs").proves(
         &["HSK-082", "HSK-012"],
-        "the phone shows no number: a new code pairs",
         |world| {
             let _ = up_to_nn(world)?;
             world.number(None)?;
@@ -244,11 +232,8 @@ pub(super) const ALL: &[Check] = &[
             world.pair()
         },
     ),
-    check(
-        WEB,
-        "number-wrong",
+    web("number-wrong", "another number is typed: a new code pairs").proves(
         &["HSK-103", "HSK-100"],
-        "another number is typed: a new code pairs",
         |world| {
             let right: u8 = up_to_nn(world)?.parse().unwrap_or(0);
             world.number(Some(&format!("{:02}", (right + 1) % 100)))?;
@@ -258,7 +243,7 @@ pub(super) const ALL: &[Check] = &[
             world.pair()
         },
     ),
-    check(WEB, "user-stops", &["HSK-104", "HSK-100"], "the user stops at the digits", |world| {
+    web("user-stops", "the user stops at the digits").proves(&["HSK-104", "HSK-100"], |world| {
         world.scan()?;
         let _ = world.check_code()?;
         world.number(None)?;
@@ -266,17 +251,14 @@ pub(super) const ALL: &[Check] = &[
         let _ = world.seen("ended PEER_GONE")?;
         world.pair()
     }),
-    check(PHONE, "pairing-message-2-flipped", &["HSK-003"], "the web's message is damaged", |world| {
+    phone("pairing-message-2-flipped", "the web's message is damaged").proves(&["HSK-003"], |world| {
         world.hub.plan(WEB, DataKind::PAIRING, Fate::Flipped);
         world.scan()?;
         world.ends_with(C::HANDSHAKE_FAILED)?;
         world.is_not_told("check-code-wanted")
     }),
-    check(
-        WEB,
-        "pairing-message-1-flipped",
+    web("pairing-message-1-flipped", "the code outlives what does not decrypt").proves(
         &["HSK-013"],
-        "the code outlives what does not decrypt",
         |world| {
             world.hub.plan(PHONE, DataKind::PAIRING, Fate::Flipped);
             world.user(&json!({ "verb": "show" }))?;
@@ -287,7 +269,7 @@ pub(super) const ALL: &[Check] = &[
             world.finish_pairing()
         },
     ),
-    check(WEB, "pairing-message-3-flipped", &["HSK-003", "HSK-012"], "message 3 is damaged", |world| {
+    web("pairing-message-3-flipped", "message 3 is damaged").proves(&["HSK-003", "HSK-012"], |world| {
         world.scan()?;
         world.enter_code()?;
         let _ = world.seen("approval-wanted ")?;
@@ -296,18 +278,15 @@ pub(super) const ALL: &[Check] = &[
         world.ends_with(C::HANDSHAKE_FAILED)?;
         world.is_not_told("number-wanted")
     }),
-    check(PHONE, "accept-flipped", &["HSK-087", "HSK-018"], "LINK_ACCEPT does not open", |world| {
+    phone("accept-flipped", "LINK_ACCEPT does not open").proves(&["HSK-087", "HSK-018"], |world| {
         let digits = up_to_nn(world)?;
         world.hub.plan(WEB, DataKind::RECORD, Fate::Flipped);
         world.number(Some(&digits))?;
         world.ends_with(C::DECRYPT_FAILED)?;
         world.is_not_told("linked")
     }),
-    check(
-        PHONE,
-        "accept-forged",
+    phone("accept-forged", "LINK_ACCEPT has a signature of nobody").proves(
         &["CRT-004", "ERR-004"],
-        "LINK_ACCEPT has a signature of nobody",
         |world| {
             let _ = up_to_nn(world)?;
             world.forge_accept()?;
@@ -315,7 +294,7 @@ pub(super) const ALL: &[Check] = &[
             world.is_not_told("linked")
         },
     ),
-    check(WEB, "certificate-flipped", &["CHN-003", "HSK-106"], "LINK_CERT does not open", |world| {
+    web("certificate-flipped", "LINK_CERT does not open").proves(&["CHN-003", "HSK-106"], |world| {
         world.scan()?;
         world.enter_code()?;
         let _ = world.seen("approval-wanted ")?;
@@ -324,7 +303,7 @@ pub(super) const ALL: &[Check] = &[
         world.ends_with(C::DECRYPT_FAILED)?;
         world.is_not_told("number-wanted")
     }),
-    check(PHONE, "message-1-again", &["HSK-026"], "the last message 1 comes a second time", |world| {
+    phone("message-1-again", "the last message 1 comes a second time").proves(&["HSK-026"], |world| {
         world.pair()?;
         world.chats("before")?;
         let count = |hub: &Hub| hub.carried.iter().filter(|(_, kind, _)| *kind == DataKind::KK2).count();
@@ -339,11 +318,8 @@ pub(super) const ALL: &[Check] = &[
         }
         Ok(())
     }),
-    check(
-        WEB,
-        "unknown-key-forged",
+    web("unknown-key-forged", "the relay says UNKNOWN_KEY out of turn").proves(
         &["HSK-041", "HSK-045"],
-        "the relay says UNKNOWN_KEY out of turn",
         |world| {
             world.pair()?;
             world.chats("before")?;

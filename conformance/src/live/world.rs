@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::hub::Hub;
 use super::other::Other;
-use crate::peer::{Step, Stop, wrong};
+use crate::peer::{Step, Stop, ended_as, wrong};
 use crate::runner::{Shim, Trouble};
 
 /// A mistake of the runner's own: it cannot come from the program.
@@ -150,11 +150,7 @@ impl<'a> World<'a> {
     /// The program ends the connection with this code.
     pub(super) fn closes_with(&mut self, right: ErrorCode) -> Step {
         let name = self.seen("closed ")?;
-        match ErrorCode::ALL.iter().find(|code| code.name() == name) {
-            Some(code) if *code == right => Ok(()),
-            Some(found) => Err(Stop::Code { right, found: *found }),
-            None => wrong(format!("`closed {name}` names no error of the specification")),
-        }
+        ended_as(&name, right)
     }
 
     /// Waits for something at the relay.
@@ -174,11 +170,7 @@ impl<'a> World<'a> {
     /// The attempt at the program ends with this code.
     pub(super) fn ends_with(&mut self, right: ErrorCode) -> Step {
         let name = self.told("ended ")?;
-        match ErrorCode::ALL.iter().find(|code| code.name() == name) {
-            Some(code) if *code == right => Ok(()),
-            Some(found) => Err(Stop::Code { right, found: *found }),
-            None => wrong(format!("`ended {name}` names no error of the specification")),
-        }
+        ended_as(&name, right)
     }
 
     /// Shows a code at one side and scans it at the other.

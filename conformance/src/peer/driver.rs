@@ -103,6 +103,15 @@ pub(crate) fn wrong<T>(what: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Wrong(what.into()))
 }
 
+/// An attempt that ended with the code of this name must have ended with this one.
+pub(crate) fn ended_as(name: &str, right: ErrorCode) -> Step {
+    match ErrorCode::ALL.iter().find(|code| code.name() == name) {
+        Some(code) if *code == right => Ok(()),
+        Some(found) => Err(Stop::Code { right, found: *found }),
+        None => wrong(format!("`ended {name}` names no error of the specification")),
+    }
+}
+
 /// A mistake of the runner's own: it cannot come from the shim.
 pub(super) fn own<T, E: std::fmt::Debug>(result: Result<T, E>) -> Result<T, Stop> {
     result.or_else(|error| wrong(format!("the runner cannot play this: {error:?}")))

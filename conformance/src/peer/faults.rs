@@ -42,7 +42,7 @@ pub(crate) struct Fault {
     /// The role of the implementation.
     pub(crate) role: DeviceRole,
     name: &'static str,
-    pub(crate) reqs: &'static [&'static str],
+    pub(crate) reqs: Reqs,
     pub(crate) comment: &'static str,
     /// With which CLOSE the connection must end, if it must.
     code: Option<ErrorCode>,
@@ -52,74 +52,91 @@ pub(crate) struct Fault {
     records: Vec<BytesMut>,
 }
 
-impl Fault {
-    fn new(
-        role: DeviceRole,
-        name: &'static str,
-        reqs: &'static [&'static str],
-        comment: &'static str,
-        begin: Begin,
-        body: impl Fn(&mut Peer<'_>) -> Step + 'static,
-    ) -> Self {
-        Self { role, name, reqs, comment, code: None, begin, body: Box::new(body), records: Vec::new() }
+type Reqs = &'static [&'static str];
+
+/// A case of which only this is said so far: its name, and what the peer does or what the implementation must do.
+struct Case {
+    /// The role of the implementation.
+    role: DeviceRole,
+    name: &'static str,
+    comment: &'static str,
+}
+
+fn phone(name: &'static str, comment: &'static str) -> Case {
+    Case { role: PHONE, name, comment }
+}
+
+fn web(name: &'static str, comment: &'static str) -> Case {
+    Case { role: WEB, name, comment }
+}
+
+/// The same fault before a phone and before a web.
+fn both(name: &'static str, comment: &'static str, fault: impl Fn(Case) -> Fault) -> [Fault; 2] {
+    [phone(name, comment), web(name, comment)].map(fault)
+}
+
+impl Case {
+    fn begin(self, reqs: Reqs, begin: Begin, body: impl Fn(&mut Peer<'_>) -> Step + 'static) -> Fault {
+        let Self { role, name, comment } = self;
+        Fault { role, name, reqs, comment, code: None, begin, body: Box::new(body), records: Vec::new() }
     }
 
-    /// Records of these frames, after which the connection must end with the code.
-    fn frames(
-        role: DeviceRole,
-        name: &'static str,
-        reqs: &'static [&'static str],
-        comment: &'static str,
-        records: Vec<Vec<Frame>>,
-        code: ErrorCode,
-    ) -> Self {
+    fn opened(self, reqs: Reqs, body: impl Fn(&mut Peer<'_>) -> Step + 'static) -> Fault {
+        self.begin(reqs, Begin::Opened, body)
+    }
+
+    fn attached(self, reqs: Reqs, body: impl Fn(&mut Peer<'_>) -> Step + 'static) -> Fault {
+        self.begin(reqs, Begin::Attached, body)
+    }
+
+    fn connected(self, reqs: Reqs, body: impl Fn(&mut Peer<'_>) -> Step + 'static) -> Fault {
+        self.begin(reqs, Begin::Connected, body)
+    }
+
+    /// Records of these frames.
+    fn frames(self, reqs: Reqs, records: Vec<Vec<Frame>>) -> Fault {
         let plain = records.iter().filter_map(|frames| record_of(frames)).collect();
-        let body = move |peer: &mut Peer<'_>| {
-            records.iter().try_for_each(|frames| peer.send(frames))?;
-            peer.ends_with(code)
-        };
-        Self {
-            code: Some(code),
-            records: plain,
-            ..Self::new(role, name, reqs, comment, Begin::Connected, body)
-        }
+        let send = move |peer: &mut Peer<'_>| records.iter().try_for_each(|frames| peer.send(frames));
+        Fault { records: plain, ..self.connected(reqs, send) }
     }
 
     /// Records of these frames, which must not end the connection.
-    fn borne(
-        role: DeviceRole,
-        name: &'static str,
-        reqs: &'static [&'static str],
-        comment: &'static str,
-        records: Vec<Vec<Frame>>,
-    ) -> Self {
-        let plain = records.iter().filter_map(|frames| record_of(frames)).collect();
-        let body = move |peer: &mut Peer<'_>| {
-            records.iter().try_for_each(|frames| peer.send(frames))?;
-            peer.lives()
-        };
-        Self { records: plain, ..Self::new(role, name, reqs, comment, Begin::Connected, body) }
+    fn borne(self, reqs: Reqs, records: Vec<Vec<Frame>>) -> Fault {
+        self.frames(reqs, records).also(|peer| peer.lives())
     }
 
-    /// A record of these bytes, filled with zeros to a length, after which the connection must end with the code.
-    fn plain(
-        role: DeviceRole,
-        name: &'static str,
-        reqs: &'static [&'static str],
-        comment: &'static str,
-        (start, len): (&'static [u8], usize),
-        code: ErrorCode,
-    ) -> Self {
-        let body = move |peer: &mut Peer<'_>| {
-            peer.send_plain(start, len)?;
-            peer.ends_with(code)
-        };
+    /// A record of these bytes, filled with zeros to a length.
+    fn plain(self, reqs: Reqs, (start, len): (&'static [u8], usize)) -> Fault {
         let records = vec![plain_record(start, len)];
-        Self { code: Some(code), records, ..Self::new(role, name, reqs, comment, Begin::Connected, body) }
+        Fault { records, ..self.connected(reqs, move |peer| peer.send_plain(start, len)) }
     }
+}
 
+impl Fault {
     fn ending(self, code: ErrorCode) -> Self {
         Self { code: Some(code), ..self }
+    }
+
+    /// What the implementation must do after all that was said so far.
+    fn then(self, step: impl Fn(&mut Peer<'_>) -> Step + 'static) -> Self {
+        Self { records: Vec::new(), ..self.also(step) }
+    }
+
+    /// What any peer looks at after what it sent.
+    fn also(self, step: impl Fn(&mut Peer<'_>) -> Step + 'static) -> Self {
+        let body = self.body;
+        let both = move |peer: &mut Peer<'_>| body(peer).and_then(|()| step(peer));
+        Self { body: Box::new(both), ..self }
+    }
+
+    /// Afterwards the connection must end with this code.
+    fn ends_with(self, code: ErrorCode) -> Self {
+        self.also(move |peer| peer.ends_with(code)).ending(code)
+    }
+
+    /// The plaintexts of the records, if records are all that the peer sends.
+    pub(crate) fn records(&self) -> &[BytesMut] {
+        &self.records
     }
 
     pub(crate) fn role(&self) -> &'static str {
@@ -132,11 +149,6 @@ impl Fault {
 
     pub(super) fn id(&self) -> String {
         format!("peer/{}/{}", self.role(), self.name)
-    }
-
-    /// The plaintexts of the records, if records are all that the peer sends.
-    pub(crate) fn records(&self) -> &[BytesMut] {
-        &self.records
     }
 
     pub(crate) fn code(&self) -> Option<ErrorCode> {
@@ -163,14 +175,16 @@ impl Fault {
 ///
 /// None that can happen: what the codec builds is well formed.
 pub(crate) fn all() -> Result<Vec<Fault>> {
-    let mut all = records::all();
-    all.extend(messages::all());
-    all.extend(streams::all());
-    all.extend(sync::all()?);
-    all.extend(message1::all());
-    all.extend(message2::all());
-    all.extend(put_back::all());
-    all.extend(relay::all());
-    all.extend(pairing::all());
-    Ok(all)
+    let lists = [
+        records::all(),
+        messages::all(),
+        streams::all(),
+        sync::all()?,
+        message1::all(),
+        message2::all(),
+        put_back::all(),
+        relay::all(),
+        pairing::all(),
+    ];
+    Ok(lists.into_iter().flatten().collect())
 }

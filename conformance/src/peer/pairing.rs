@@ -16,7 +16,7 @@ use handfast_handshake::secret::{DhSecret, Psk};
 use serde_json::json;
 
 use super::code::Code;
-use super::driver::{OtherCode, PHONE_ID, Peer, Side, Step, Stop, WEB_ID, own, wrong};
+use super::driver::{OtherCode, PHONE_ID, Peer, Side, Step, Stop, WEB_ID, ended_as, own, wrong};
 use super::handshake::{cut_last, with_tail};
 use crate::derive;
 use crate::link_keys::RELAY;
@@ -335,11 +335,7 @@ impl<'a> Peer<'a> {
         let Some(name) = self.told.iter().find_map(|told| told.strip_prefix("ended ")) else {
             return wrong(format!("`ended {}` must be told, and told are {:?}", right.name(), self.told));
         };
-        match ErrorCode::ALL.iter().find(|code| code.name() == name) {
-            Some(code) if *code == right => Ok(()),
-            Some(found) => Err(Stop::Code { right, found: *found }),
-            None => wrong(format!("`ended {name}` names no error of the specification")),
-        }
+        ended_as(name, right)
     }
 
     /// A frame of the link was sent.

@@ -297,34 +297,12 @@ fn all(wanted: Verdict, names: &[&str]) -> Result<Vec<Case>> {
     Ok(out)
 }
 
-pub(super) fn relay_valid() -> Result<Vec<Case>> {
-    all(Verdict::Valid, &["relay"])
+/// The cases of these layouts that are accepted.
+pub(super) fn valid(names: &[&str]) -> Result<Vec<Case>> {
+    all(Verdict::Valid, names)
 }
 
-pub(super) fn relay_invalid() -> Result<Vec<Case>> {
-    all(Verdict::Invalid, &["relay"])
-}
-
-pub(super) fn record_valid() -> Result<Vec<Case>> {
-    all(Verdict::Valid, &["record", "link"])
-}
-
-pub(super) fn record_invalid() -> Result<Vec<Case>> {
-    all(Verdict::Invalid, &["record", "link"])
-}
-
-pub(super) fn payload_valid() -> Result<Vec<Case>> {
-    all(Verdict::Valid, &["payload"])
-}
-
-pub(super) fn payload_invalid() -> Result<Vec<Case>> {
-    all(Verdict::Invalid, &["payload"])
-}
-
-pub(super) fn message_valid() -> Result<Vec<Case>> {
-    all(Verdict::Valid, &["message"])
-}
-
-pub(super) fn message_invalid() -> Result<Vec<Case>> {
-    all(Verdict::Invalid, &["message"])
+/// The cases of these layouts that are refused.
+pub(super) fn invalid(names: &[&str]) -> Result<Vec<Case>> {
+    all(Verdict::Invalid, names)
 }

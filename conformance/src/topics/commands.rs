@@ -9,7 +9,7 @@ use handfast_codec::limits::{
     COMMANDS_KEPT_MAX, COMMANDS_OPEN_MAX, RESULTS_LEN_MAX, SETTLED_RESULT_LEN_MAX, VARINT_MAX,
 };
 use handfast_codec::varint::put_varint;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::given::Given;
 use self::reply::replies;
@@ -97,111 +97,75 @@ fn at_phone() -> Vec<Given> {
     out
 }
 
-fn phone(
-    name: &str,
-    reqs: &[&'static str],
-    comment: &'static str,
-    steps: &Value,
-    code: Option<ErrorCode>,
-) -> Given {
-    Given {
-        name: format!("phone-{name}"),
-        reqs: reqs.to_vec(),
-        comment,
-        op: "commands.phone",
-        input: json!({ "steps": steps }),
-        code,
+fn phone(name: &str, comment: &'static str) -> Given {
+    let (name, input) = (format!("phone-{name}"), Value::Null);
+    Given { name, reqs: Vec::new(), comment, op: "commands.phone", input, code: None }
+}
+
+impl Given {
+    /// The commands that a phone gets, one after the other.
+    fn steps(self, reqs: &[&'static str], steps: Value) -> Self {
+        Self { reqs: reqs.to_vec(), input: Map::from_iter([("steps".to_owned(), steps)]).into(), ..self }
+    }
+
+    fn refused(self, code: ErrorCode) -> Self {
+        Self { code: Some(code), ..self }
     }
 }
 
 /// What a phone knows a command by.
 fn known() -> Vec<Given> {
     vec![
-        phone("first", &["RES-012"], "a command runs", &json!([{ "number": 1, "floor": 1 }]), None),
-        phone(
-            "again",
-            &["RES-026"],
-            "a command that comes again is answered with its result",
-            &json!([{ "number": 1, "floor": 1 }, { "number": 1, "floor": 1 }]),
-            None,
-        ),
+        phone("first", "a command runs").steps(&["RES-012"], json!([{ "number": 1, "floor": 1 }])),
+        phone("again", "a command that comes again is answered with its result")
+            .steps(&["RES-026"], json!([{ "number": 1, "floor": 1 }, { "number": 1, "floor": 1 }])),
         phone(
             "again-under-another-number",
-            &["RES-026", "RES-032"],
             "a command is known by its key, and stands under its highest number",
-            &json!([
+        )
+        .steps(
+            &["RES-026", "RES-032"],
+            json!([
                 { "number": 5, "floor": 1 }, { "number": 9, "floor": 1, "key": 5 },
                 { "number": 7, "floor": 1, "key": 5 },
             ]),
-            None,
         ),
-        phone(
-            "another-key",
+        phone("another-key", "another key under a number that is known is another command").steps(
             &["RES-026", "RES-032"],
-            "another key under a number that is known is another command",
-            &json!([{ "number": 5, "floor": 1 }, { "number": 5, "floor": 1, "key": 6 }]),
-            None,
+            json!([{ "number": 5, "floor": 1 }, { "number": 5, "floor": 1, "key": 6 }]),
         ),
     ]
 }
 
 /// What a phone makes of numbers and floors.
 fn floors() -> Vec<Given> {
-    let floor = Some(ErrorCode::COMMAND_FLOOR);
+    let floor = ErrorCode::COMMAND_FLOOR;
     let far = COMMANDS_OPEN_MAX;
     vec![
-        phone(
-            "1023-above",
-            &["RES-031"],
-            "a command 1,023 above its floor",
-            &json!([{ "number": far, "floor": 1 }]),
-            None,
-        ),
-        phone(
-            "1024-above",
-            &["RES-031"],
-            "a command 1,024 above its floor",
-            &json!([{ "number": far + 1, "floor": 1 }]),
-            floor,
-        ),
-        phone(
-            "below-its-floor",
-            &["RES-031"],
-            "a command below its own floor, though its key is known",
-            &json!([{ "number": 1, "floor": 1 }, { "number": 1, "floor": 2 }]),
-            floor,
-        ),
-        phone(
-            "unknown-at-the-floor",
-            &["RES-031"],
-            "an unknown key at the highest floor",
-            &json!([{ "number": 9, "floor": 9 }, { "number": 9, "floor": 1, "key": 8 }]),
-            None,
-        ),
-        phone(
-            "unknown-below-the-floor",
-            &["RES-031"],
-            "an unknown key below the highest floor",
-            &json!([{ "number": 9, "floor": 9 }, { "number": 8, "floor": 1 }]),
-            floor,
-        ),
-        phone(
-            "known-below-the-floor",
+        phone("1023-above", "a command 1,023 above its floor")
+            .steps(&["RES-031"], json!([{ "number": far, "floor": 1 }])),
+        phone("1024-above", "a command 1,024 above its floor")
+            .steps(&["RES-031"], json!([{ "number": far + 1, "floor": 1 }]))
+            .refused(floor),
+        phone("below-its-floor", "a command below its own floor, though its key is known")
+            .steps(&["RES-031"], json!([{ "number": 1, "floor": 1 }, { "number": 1, "floor": 2 }]))
+            .refused(floor),
+        phone("unknown-at-the-floor", "an unknown key at the highest floor")
+            .steps(&["RES-031"], json!([{ "number": 9, "floor": 9 }, { "number": 9, "floor": 1, "key": 8 }])),
+        phone("unknown-below-the-floor", "an unknown key below the highest floor")
+            .steps(&["RES-031"], json!([{ "number": 9, "floor": 9 }, { "number": 8, "floor": 1 }]))
+            .refused(floor),
+        phone("known-below-the-floor", "a known key below the highest floor").steps(
             &["RES-026", "RES-029"],
-            "a known key below the highest floor",
-            &json!([{ "number": 8, "floor": 8 }, { "number": 9, "floor": 9 }, { "number": 8, "floor": 1 }]),
-            None,
+            json!([{ "number": 8, "floor": 8 }, { "number": 9, "floor": 9 }, { "number": 8, "floor": 1 }]),
         ),
-        phone(
-            "reads",
+        phone("reads", "a command whose result is not kept runs again, below the floor too").steps(
             &["RES-028"],
-            "a command whose result is not kept runs again, below the floor too",
-            &json!([
+            json!([
                 { "number": 1, "floor": 1, "reads": true, "len": 5_000 },
                 { "number": 1, "floor": 1, "reads": true },
                 { "number": 2, "floor": 2 }, { "number": 1, "floor": 1, "reads": true },
             ]),
-            None,
         ),
     ]
 }
@@ -220,40 +184,39 @@ fn kept() -> Vec<Given> {
         ])
     };
     vec![
-        phone("settled-64", &["RES-029"], "a settled result of 64 bytes is kept", &settled(short), None),
-        phone("settled-65", &["RES-029"], "one of 65 bytes is not", &settled(short + 1), None),
-        phone(
-            "open-65",
+        phone("settled-64", "a settled result of 64 bytes is kept").steps(&["RES-029"], settled(short)),
+        phone("settled-65", "one of 65 bytes is not").steps(&["RES-029"], settled(short + 1)),
+        phone("open-65", "a result at the floor is kept whole").steps(
             &["RES-027"],
-            "a result at the floor is kept whole",
-            &json!([{ "number": 1, "floor": 1, "len": 65 }, { "number": 2, "floor": 1 }, { "number": 1, "floor": 1 }]),
-            None,
+            json!([
+            { "number": 1, "floor": 1, "len": 65 }, { "number": 2, "floor": 1 }, { "number": 1, "floor": 1 },
+            ]),
         ),
         phone(
             "settled-by-its-own-return",
-            &["RES-029", "RES-037"],
             "the floor counts before the key is looked up: a long result is forgotten then",
-            &json!([{ "number": 1, "floor": 1, "len": 65 }, { "number": 9, "floor": 9, "key": 1 }]),
-            None,
+        )
+        .steps(
+            &["RES-029", "RES-037"],
+            json!([{ "number": 1, "floor": 1, "len": 65 }, { "number": 9, "floor": 9, "key": 1 }]),
         ),
-        phone("results-4-mib", &["RES-027"], "results of 4 MiB are kept whole", &past(0), None),
+        phone("results-4-mib", "results of 4 MiB are kept whole").steps(&["RES-027"], past(0)),
         phone(
             "results-past-4-mib",
-            &["RES-027"],
             "one byte more: the longer result of the lowest number is forgotten, a short one is not",
-            &past(1),
-            None,
-        ),
+        )
+        .steps(&["RES-027"], past(1)),
         phone(
             "renumbered-is-open",
-            &["RES-026", "RES-029"],
             "a command that came again under a higher number is not settled below it",
-            &json!([
+        )
+        .steps(
+            &["RES-026", "RES-029"],
+            json!([
                 { "number": 1, "floor": 1, "len": 65 }, { "number": 5, "floor": 1, "key": 1 },
                 { "number": 4, "floor": 4 }, { "number": 5, "floor": 4, "key": 1 },
                 { "number": 6, "floor": 6 }, { "number": 5, "floor": 4, "key": 1 },
             ]),
-            None,
         ),
     ]
 }
@@ -265,52 +228,31 @@ fn bounds() -> Vec<Given> {
     let stands = |count: u64| json!([{ "number": 9, "floor": 9, "stands": true, "key": 1, "count": count }]);
     let all = |count: u64, more: Value| json!([{ "number": 1, "count": count }, more]);
     let first = json!({ "number": 1, "floor": 1 });
-    let limit = Some(ErrorCode::LIMIT);
+    let limit = ErrorCode::LIMIT;
     vec![
-        phone("1024-open", &["RES-036"], "1,024 keys under one number", &stands(open), None),
-        phone("1025-open", &["RES-036"], "one more", &stands(open + 1), limit),
-        phone("full-known", &["RES-036"], "a known key is answered all the same", &full(first.clone()), None),
-        phone(
-            "full-unknown",
-            &["RES-036"],
-            "an unknown key",
-            &full(json!({ "number": open, "floor": 1, "key": open + 1 })),
-            limit,
-        ),
-        phone(
-            "full-and-raised",
-            &["RES-036"],
-            "a floor that settles one makes room",
-            &full(json!({ "number": open + 1, "floor": 2 })),
-            None,
-        ),
+        phone("1024-open", "1,024 keys under one number").steps(&["RES-036"], stands(open)),
+        phone("1025-open", "one more").steps(&["RES-036"], stands(open + 1)).refused(limit),
+        phone("full-known", "a known key is answered all the same").steps(&["RES-036"], full(first.clone())),
+        phone("full-unknown", "an unknown key")
+            .steps(&["RES-036"], full(json!({ "number": open, "floor": 1, "key": open + 1 })))
+            .refused(limit),
+        phone("full-and-raised", "a floor that settles one makes room")
+            .steps(&["RES-036"], full(json!({ "number": open + 1, "floor": 2 }))),
         phone(
             "4096-settled",
-            &["RES-029", "RES-032"],
             "the keys of 4,096 settled commands are kept; the first would be forgotten at a higher floor",
-            &all(kept + 1, first.clone()),
-            None,
-        ),
-        phone(
-            "4097-settled",
-            &["RES-029", "RES-031"],
-            "the key of the lowest number is forgotten",
-            &all(kept + 2, first.clone()),
-            Some(ErrorCode::COMMAND_FLOOR),
-        ),
-        phone(
-            "4097-settled-second",
-            &["RES-029", "RES-032"],
-            "that of the second is kept",
-            &all(kept + 2, json!({ "number": 2, "floor": 1 })),
-            None,
-        ),
-        phone(
-            "known-from-with-open-ones",
+        )
+        .steps(&["RES-029", "RES-032"], all(kept + 1, first.clone())),
+        phone("4097-settled", "the key of the lowest number is forgotten")
+            .steps(&["RES-029", "RES-031"], all(kept + 2, first.clone()))
+            .refused(ErrorCode::COMMAND_FLOOR),
+        phone("4097-settled-second", "that of the second is kept")
+            .steps(&["RES-029", "RES-032"], all(kept + 2, json!({ "number": 2, "floor": 1 }))),
+        phone("known-from-with-open-ones", "open commands count in what is known at a higher floor").steps(
             &["RES-032"],
-            "open commands count in what is known at a higher floor",
-            &json!([{ "number": 1, "count": kept + 1 }, { "number": kept + 2, "floor": kept + 1, "count": 100 }]),
-            None,
+            json!([
+            { "number": 1, "count": kept + 1 }, { "number": kept + 2, "floor": kept + 1, "count": 100 },
+            ]),
         ),
     ]
 }

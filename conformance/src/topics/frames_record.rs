@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use handfast_codec::ErrorCode;
+use handfast_codec::ErrorCode as C;
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind, PageCursor};
 use handfast_codec::ids::Signature;
 use handfast_codec::limits::VARINT_MAX;
@@ -59,12 +59,12 @@ fn both() -> Vec<(&'static str, Frame)> {
         ("data", Frame::Data { id: 0, offset: 65_536, body: body(1) }),
         ("credit", Frame::Credit { id: 0, offset: 131_072 }),
         ("durable", Frame::Durable { id: 0, offset: 65_536 }),
-        ("stop", Frame::Stop { id: 0, code: ErrorCode::CANCELLED }),
+        ("stop", Frame::Stop { id: 0, code: C::CANCELLED }),
         ("fin", Frame::Fin { id: 0, hash: [0xf1; 32] }),
         ("conn-credit", Frame::ConnCredit { offset: 262_144 }),
-        ("close", Frame::Close { code: ErrorCode::REKEY, retry_ms: 0 }),
+        ("close", Frame::Close { code: C::REKEY, retry_ms: 0 }),
         ("leave", Frame::Leave { collection: collection(&[1]) }),
-        ("close-retry", Frame::Close { code: ErrorCode::LIMIT, retry_ms: 60_000 }),
+        ("close-retry", Frame::Close { code: C::LIMIT, retry_ms: 60_000 }),
     ]
 }
 
@@ -137,11 +137,11 @@ pub(super) fn valid() -> Result<Vec<Case>> {
 }
 
 /// Name, requirement, code, comment, sender, plaintext.
-type Refusal = (String, &'static str, ErrorCode, &'static str, &'static str, Vec<u8>);
+type Refusal = (String, &'static str, C, &'static str, &'static str, Vec<u8>);
 
 fn sizes() -> Vec<Refusal> {
     let ping = plaintext(&[Frame::Ping { id: 1, rev: 0 }]);
-    let size = ErrorCode::BAD_RECORD_SIZE;
+    let size = C::BAD_RECORD_SIZE;
     let sized = |len: usize| {
         let mut plaintext = ping.clone();
         plaintext.resize(len, 0);
@@ -159,7 +159,7 @@ fn sizes() -> Vec<Refusal> {
         let mut plaintext = ping.clone();
         plaintext[at] = 1;
         let comment = "a byte of the padding is not zero";
-        out.push((format!("padding-{at}"), "CHN-002", ErrorCode::BAD_PADDING, comment, "web", plaintext));
+        out.push((format!("padding-{at}"), "CHN-002", C::BAD_PADDING, comment, "web", plaintext));
     }
     out
 }
@@ -170,49 +170,43 @@ fn grammar() -> Vec<Refusal> {
         out.push((name.to_owned(), req, code, comment, "web", padded(frame.to_vec())));
     };
     for (name, frame) in [("47", &[47, 0][..]), ("63", &[63, 0]), ("119", &[0x40, 119, 0])] {
-        push(&format!("type-{name}"), "FRM-020", ErrorCode::UNKNOWN_CRITICAL, "an unknown odd type", frame);
+        push(&format!("type-{name}"), "FRM-020", C::UNKNOWN_CRITICAL, "an unknown odd type", frame);
     }
-    push("type-varint", "FRM-001", ErrorCode::VARINT_NOT_MINIMAL, "a type in a long form", &[0x40, 3, 1, 1]);
-    push(
-        "length-varint",
-        "FRM-001",
-        ErrorCode::VARINT_NOT_MINIMAL,
-        "a length in a long form",
-        &[3, 0x40, 1, 1],
-    );
+    push("type-varint", "FRM-001", C::VARINT_NOT_MINIMAL, "a type in a long form", &[0x40, 3, 1, 1]);
+    push("length-varint", "FRM-001", C::VARINT_NOT_MINIMAL, "a length in a long form", &[3, 0x40, 1, 1]);
     push(
         "value-varint-8",
         "FRM-001",
-        ErrorCode::VARINT_NOT_MINIMAL,
+        C::VARINT_NOT_MINIMAL,
         "a value in eight bytes",
         &[3, 8, 0xc0, 0, 0, 0, 0, 0, 0, 1],
     );
-    push("past-end", "FRM-002", ErrorCode::TRUNCATED, "a frame longer than the record", &[3, 0x40, 200, 1]);
-    push("body-empty", "FRM-002", ErrorCode::TRUNCATED, "a body without its field", &[3, 0]);
-    push("body-cut", "FRM-002", ErrorCode::TRUNCATED, "a field that ends early", &[3, 1, 0x40]);
-    push("body-trailing", "FRM-003", ErrorCode::TRAILING_BYTES, "a byte after the last field", &[3, 2, 1, 1]);
-    let trailing = ErrorCode::TRAILING_BYTES;
+    push("past-end", "FRM-002", C::TRUNCATED, "a frame longer than the record", &[3, 0x40, 200, 1]);
+    push("body-empty", "FRM-002", C::TRUNCATED, "a body without its field", &[3, 0]);
+    push("body-cut", "FRM-002", C::TRUNCATED, "a field that ends early", &[3, 1, 0x40]);
+    push("body-trailing", "FRM-003", C::TRAILING_BYTES, "a byte after the last field", &[3, 2, 1, 1]);
+    let trailing = C::TRAILING_BYTES;
     push("web-back-1", "FRM-053", trailing, "a byte where there is no field", &[45, 1, 0]);
-    push("close-cut", "FRM-002", ErrorCode::TRUNCATED, "a code of one byte", &[39, 1, 3]);
+    push("close-cut", "FRM-002", C::TRUNCATED, "a code of one byte", &[39, 1, 3]);
     push(
         "fin-trailing",
         "FRM-003",
-        ErrorCode::TRAILING_BYTES,
+        C::TRAILING_BYTES,
         "a hash of 33 bytes",
         &[&[35, 34][..], &[0; 34]].concat(),
     );
-    push("collection-0", "FRM-024", ErrorCode::FIELD_LENGTH, "an empty name", &[7, 2, 0, 0]);
+    push("collection-0", "FRM-024", C::FIELD_LENGTH, "an empty name", &[7, 2, 0, 0]);
     push(
         "collection-33",
         "FRM-024",
-        ErrorCode::FIELD_LENGTH,
+        C::FIELD_LENGTH,
         "a name of 33 bytes",
         &[&[7, 35, 33][..], &[1; 33], &[0]].concat(),
     );
     push(
         "page-65",
         "FRM-024",
-        ErrorCode::FIELD_LENGTH,
+        C::FIELD_LENGTH,
         "a page cursor of 65 bytes",
         &[&[13, 0x40, 68, 1, 1, 65][..], &[1; 65]].concat(),
     );
@@ -224,39 +218,25 @@ fn values() -> Vec<Refusal> {
     let mut push = |name: &str, req, code, comment, from, frames: &[u8]| {
         out.push((name.to_owned(), req, code, comment, from, padded(frames.to_vec())));
     };
-    push(
-        "msg-seq-0",
-        "FRM-011",
-        ErrorCode::FIELD_VALUE,
-        "sequence numbers begin at 1",
-        "web",
-        &[5, 3, 0, 0, 0],
-    );
-    push("msg-part", "FRM-023", ErrorCode::FIELD_VALUE, "a part above the last", "web", &[5, 3, 1, 2, 1]);
-    push("msg-last-32", "FRM-023", ErrorCode::FIELD_VALUE, "33 parts", "web", &[5, 3, 1, 0, 32]);
+    push("msg-seq-0", "FRM-011", C::FIELD_VALUE, "sequence numbers begin at 1", "web", &[5, 3, 0, 0, 0]);
+    push("msg-part", "FRM-023", C::FIELD_VALUE, "a part above the last", "web", &[5, 3, 1, 2, 1]);
+    push("msg-last-32", "FRM-023", C::FIELD_VALUE, "33 parts", "web", &[5, 3, 1, 0, 32]);
     push(
         "delta-part",
         "FRM-023",
-        ErrorCode::FIELD_VALUE,
+        C::FIELD_VALUE,
         "a part above the last",
         "phone",
         &[9, 6, 1, 1, 0, 1, 1, 0],
     );
-    push("open-kind-0", "FRM-011", ErrorCode::FIELD_VALUE, "no such kind", "web", &[25, 2, 0, 0]);
-    push("open-kind-3", "FRM-011", ErrorCode::FIELD_VALUE, "no such kind", "web", &[25, 2, 0, 3]);
-    push("data-empty", "FRM-024", ErrorCode::FIELD_LENGTH, "DATA without bytes", "web", &[27, 2, 0, 0]);
-    push(
-        "item-empty",
-        "FRM-024",
-        ErrorCode::FIELD_LENGTH,
-        "an empty item",
-        "phone",
-        &[9, 7, 1, 1, 0, 1, 0, 0, 0],
-    );
+    push("open-kind-0", "FRM-011", C::FIELD_VALUE, "no such kind", "web", &[25, 2, 0, 0]);
+    push("open-kind-3", "FRM-011", C::FIELD_VALUE, "no such kind", "web", &[25, 2, 0, 3]);
+    push("data-empty", "FRM-024", C::FIELD_LENGTH, "DATA without bytes", "web", &[27, 2, 0, 0]);
+    push("item-empty", "FRM-024", C::FIELD_LENGTH, "an empty item", "phone", &[9, 7, 1, 1, 0, 1, 0, 0, 0]);
     push(
         "item-past-end",
         "FRM-002",
-        ErrorCode::TRUNCATED,
+        C::TRUNCATED,
         "an item past the frame",
         "phone",
         &[9, 8, 1, 1, 0, 1, 0, 0, 2, 1],
@@ -275,7 +255,7 @@ fn limits() -> Vec<Refusal> {
         bytes
     };
     let comment = "one byte over the maximum";
-    let length = ErrorCode::FIELD_LENGTH;
+    let length = C::FIELD_LENGTH;
     push("now-1025", "FRM-024", length, comment, "web", &long(&Frame::Now { slot: 1, body: body(1_025) }));
     push(
         "meta-1025",
@@ -289,25 +269,11 @@ fn limits() -> Vec<Refusal> {
     push("ack-65", "FRM-024", length, "65 cursors", "web", &long(&Frame::Ack { durable: 1, cursors }));
     for (name, frame) in from_web() {
         let name = format!("phone-sends-{name}");
-        push(
-            &name,
-            "FRM-022",
-            ErrorCode::FRAME_NOT_ALLOWED,
-            "a frame of the web alone",
-            "phone",
-            &long(&frame),
-        );
+        push(&name, "FRM-022", C::FRAME_NOT_ALLOWED, "a frame of the web alone", "phone", &long(&frame));
     }
     for (name, frame) in from_phone() {
         let name = format!("web-sends-{name}");
-        push(
-            &name,
-            "FRM-022",
-            ErrorCode::FRAME_NOT_ALLOWED,
-            "a frame of the phone alone",
-            "web",
-            &long(&frame),
-        );
+        push(&name, "FRM-022", C::FRAME_NOT_ALLOWED, "a frame of the phone alone", "web", &long(&frame));
     }
     out
 }

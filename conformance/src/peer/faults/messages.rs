@@ -2,11 +2,10 @@
 #![expect(clippy::too_many_lines, reason = "lists, an entry for each fault")]
 
 use bytes::Bytes;
-use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode as C;
 use handfast_codec::frame::Frame;
 
-use super::{Begin, Fault, PHONE, WEB};
+use super::{Fault, both, phone, web};
 use crate::peer::driver::{Peer, Step, wrong};
 
 /// `number varint | floor varint | key 16 | body`, of small numbers; the key is 16 times `key`.
@@ -49,93 +48,43 @@ fn part(seq: u64, part: u8, last: u8, len: usize) -> Frame {
     Frame::Msg { seq, part, last, body: Bytes::from(vec![1; len]) }
 }
 
-fn ack_of_the_future(role: DeviceRole) -> Fault {
-    let ack = Frame::Ack { durable: 3, cursors: vec![] };
-    let comment = "what was never sent is acknowledged";
-    Fault::frames(role, "ack-of-the-future", &["RES-007"], comment, vec![vec![ack]], C::ACK_FUTURE)
-}
-
 pub(super) fn all() -> Vec<Fault> {
-    let f = Fault::frames;
-    vec![
-        f(
-            PHONE,
-            "seq-skipped",
+    let mut all = vec![
+        phone("seq-skipped", "the first message has number 2")
+            .frames(&["RES-003"], vec![vec![command(2, 1, 1)]])
+            .ends_with(C::SEQ_GAP),
+        phone("part-in-front-missing", "a message begins with its second part")
+            .frames(&["RES-004"], vec![vec![part(1, 1, 1, 3)]])
+            .ends_with(C::PART_ORDER),
+        phone("part-skipped", "the second of three parts is missing")
+            .frames(&["RES-004"], vec![vec![part(1, 0, 2, 3), part(1, 2, 2, 3)]])
+            .ends_with(C::PART_ORDER),
+        phone("part-twice", "the first part comes twice")
+            .frames(&["RES-004"], vec![vec![part(1, 0, 2, 3), part(1, 0, 2, 3)]])
+            .ends_with(C::PART_ORDER),
+        phone("message-too-large", "five parts have 65,537 bytes")
+            .frames(
+                &["RES-005"],
+                vec![
+                    vec![part(1, 0, 4, 16_000)],
+                    vec![part(1, 1, 4, 16_000)],
+                    vec![part(1, 2, 4, 16_000)],
+                    vec![part(1, 3, 4, 16_000)],
+                    vec![part(1, 4, 4, 1_537)],
+                ],
+            )
+            .ends_with(C::MESSAGE_TOO_LARGE),
+        phone("command-below-its-floor", "command 3 says that 5 is the lowest open one")
+            .frames(&["RES-031"], vec![vec![command(1, 3, 5)]])
+            .ends_with(C::COMMAND_FLOOR),
+        phone("command-empty", "a command without its numbers")
+            .frames(&["FRM-002"], vec![vec![part(1, 0, 0, 0)]])
+            .ends_with(C::TRUNCATED),
+        web("result-seq-skipped", "the first result has number 2")
+            .frames(&["RES-003"], vec![vec![part(2, 0, 0, 3)]])
+            .ends_with(C::SEQ_GAP),
+        phone("message-twice", "a message that was acknowledged comes again").connected(
             &["RES-003"],
-            "the first message has number 2",
-            vec![vec![command(2, 1, 1)]],
-            C::SEQ_GAP,
-        ),
-        f(
-            PHONE,
-            "part-in-front-missing",
-            &["RES-004"],
-            "a message begins with its second part",
-            vec![vec![part(1, 1, 1, 3)]],
-            C::PART_ORDER,
-        ),
-        f(
-            PHONE,
-            "part-skipped",
-            &["RES-004"],
-            "the second of three parts is missing",
-            vec![vec![part(1, 0, 2, 3), part(1, 2, 2, 3)]],
-            C::PART_ORDER,
-        ),
-        f(
-            PHONE,
-            "part-twice",
-            &["RES-004"],
-            "the first part comes twice",
-            vec![vec![part(1, 0, 2, 3), part(1, 0, 2, 3)]],
-            C::PART_ORDER,
-        ),
-        f(
-            PHONE,
-            "message-too-large",
-            &["RES-005"],
-            "five parts have 65,537 bytes",
-            vec![
-                vec![part(1, 0, 4, 16_000)],
-                vec![part(1, 1, 4, 16_000)],
-                vec![part(1, 2, 4, 16_000)],
-                vec![part(1, 3, 4, 16_000)],
-                vec![part(1, 4, 4, 1_537)],
-            ],
-            C::MESSAGE_TOO_LARGE,
-        ),
-        f(
-            PHONE,
-            "command-below-its-floor",
-            &["RES-031"],
-            "command 3 says that 5 is the lowest open one",
-            vec![vec![command(1, 3, 5)]],
-            C::COMMAND_FLOOR,
-        ),
-        f(
-            PHONE,
-            "command-empty",
-            &["FRM-002"],
-            "a command without its numbers",
-            vec![vec![part(1, 0, 0, 0)]],
-            C::TRUNCATED,
-        ),
-        ack_of_the_future(PHONE),
-        ack_of_the_future(WEB),
-        f(
-            WEB,
-            "result-seq-skipped",
-            &["RES-003"],
-            "the first result has number 2",
-            vec![vec![part(2, 0, 0, 3)]],
-            C::SEQ_GAP,
-        ),
-        Fault::new(
-            PHONE,
-            "message-twice",
-            &["RES-003"],
-            "a message that was acknowledged comes again",
-            Begin::Connected,
             |peer| {
                 peer.send(&[command(1, 1, 1)])?;
                 peer.wait(300)?;
@@ -147,81 +96,43 @@ pub(super) fn all() -> Vec<Fault> {
                 }
             },
         ),
-        Fault::new(
-            PHONE,
-            "command-twice",
-            &["RES-026"],
-            "a command comes again in another message",
-            Begin::Connected,
-            |peer| {
-                peer.send(&[command(1, 1, 1), command(2, 1, 1)])?;
-                peer.wait(300)?;
-                let results = peer.heard.iter().filter(|frame| matches!(frame, Frame::Msg { .. })).count();
-                let ran = peer.told.iter().filter(|told| told.starts_with("command ")).count();
-                if (ran, results) == (1, 2) {
-                    return peer.lives();
-                }
-                wrong(format!(
-                    "the command must run once and be answered twice: ran {ran}, answered {results}"
-                ))
-            },
-        ),
-        Fault::new(
-            PHONE,
-            "command-of-the-past",
-            &["RES-031"],
-            "a command of an unknown key lies below the floor",
-            Begin::Connected,
-            |peer| {
+        phone("command-twice", "a command comes again in another message").connected(&["RES-026"], |peer| {
+            peer.send(&[command(1, 1, 1), command(2, 1, 1)])?;
+            peer.wait(300)?;
+            let results = peer.heard.iter().filter(|frame| matches!(frame, Frame::Msg { .. })).count();
+            let ran = peer.told.iter().filter(|told| told.starts_with("command ")).count();
+            if (ran, results) == (1, 2) {
+                return peer.lives();
+            }
+            wrong(format!("the command must run once and be answered twice: ran {ran}, answered {results}"))
+        }),
+        phone("command-of-the-past", "a command of an unknown key lies below the floor")
+            .connected(&["RES-031"], |peer| {
                 peer.send(&[command(1, 9, 9), command(2, 1, 1)])?;
                 peer.ends_with(C::COMMAND_FLOOR)?;
                 peer.is_not_told("command 01")
-            },
-        )
-        .ending(C::COMMAND_FLOOR),
-        Fault::new(
-            PHONE,
-            "command-again-below-the-floor",
-            &["RES-029", "RES-026"],
-            "a settled command comes again: its short result is kept",
-            Begin::Connected,
-            |peer| {
+            })
+            .ending(C::COMMAND_FLOOR),
+        phone("command-again-below-the-floor", "a settled command comes again: its short result is kept")
+            .connected(&["RES-029", "RES-026"], |peer| {
                 peer.send(&[command(1, 1, 1), command(2, 9, 9), command(3, 1, 1)])?;
                 peer.wait(300)?;
                 answers(peer, 2, 3, &result(1))
-            },
-        ),
-        Fault::new(
-            PHONE,
-            "command-again-under-another-number",
-            &["RES-026"],
-            "a command is known by its key, whatever its number",
-            Begin::Connected,
-            |peer| {
+            }),
+        phone("command-again-under-another-number", "a command is known by its key, whatever its number")
+            .connected(&["RES-026"], |peer| {
                 peer.send(&[keyed(1, 1, 1, 7), keyed(2, 2, 1, 7)])?;
                 peer.wait(300)?;
                 answers(peer, 1, 2, &result(7))
-            },
-        ),
-        Fault::new(
-            PHONE,
-            "number-again-with-another-key",
-            &["RES-026"],
-            "another key under a number that is known is another command",
-            Begin::Connected,
-            |peer| {
+            }),
+        phone("number-again-with-another-key", "another key under a number that is known is another command")
+            .connected(&["RES-026"], |peer| {
                 peer.send(&[keyed(1, 1, 1, 7), keyed(2, 1, 1, 8)])?;
                 peer.wait(300)?;
                 answers(peer, 2, 2, &result(8))
-            },
-        ),
-        Fault::new(
-            PHONE,
-            "commands-1025-open",
-            &["RES-036"],
-            "1,024 keys stand under one number, and another one comes",
-            Begin::Connected,
-            |peer| {
+            }),
+        phone("commands-1025-open", "1,024 keys stand under one number, and another one comes")
+            .connected(&["RES-036"], |peer| {
                 let frame = |n: u16| {
                     let body = [&[1, 1][..], &n.to_be_bytes(), &[0; 14]].concat();
                     Frame::Msg { seq: u64::from(n), part: 0, last: 0, body: body.into() }
@@ -238,87 +149,46 @@ pub(super) fn all() -> Vec<Fault> {
                 }
                 peer.lives()?;
                 peer.heard.clear();
-                peer.send(&[frame(1_025)])?;
-                peer.ends_with(C::LIMIT)
-            },
-        )
-        .ending(C::LIMIT),
-        f(
-            PHONE,
-            "command-without-its-key",
-            &["FRM-002"],
-            "15 bytes of a key",
-            vec![vec![part(1, 0, 0, 17)]],
-            C::TRUNCATED,
-        ),
-        f(
-            PHONE,
-            "web-back-late",
-            &["FRM-054"],
-            "WEB_BACK does not stand in the confirm",
-            vec![vec![Frame::WebBack]],
-            C::FRAME_NOT_ALLOWED,
-        ),
-        f(
-            WEB,
-            "result-without-its-key",
-            &["FRM-002"],
-            "15 bytes of a key",
-            vec![vec![part(1, 0, 0, 15)]],
-            C::TRUNCATED,
-        ),
-        Fault::borne(
-            WEB,
-            "result-of-an-unknown-key",
-            &["RES-030"],
-            "a result that the web does not wait for is ignored",
-            vec![vec![Frame::Msg { seq: 1, part: 0, last: 0, body: result(9).into() }]],
-        ),
-        f(
-            PHONE,
-            "now-page-state-of-no-meaning",
-            &["MSG-041", "MSG-044"],
-            "slot 1 holds 2, which is neither visible nor hidden",
-            vec![vec![Frame::Now { slot: 1, body: Bytes::from_static(&[2]) }]],
-            C::FIELD_VALUE,
-        ),
-        f(
-            PHONE,
-            "now-page-state-empty",
-            &["MSG-044"],
-            "slot 1 holds nothing",
-            vec![vec![Frame::Now { slot: 1, body: Bytes::new() }]],
-            C::TRUNCATED,
-        ),
-        f(
-            PHONE,
-            "now-page-state-and-more",
-            &["MSG-044"],
-            "slot 1 holds a byte more",
-            vec![vec![Frame::Now { slot: 1, body: Bytes::from_static(&[1, 0]) }]],
-            C::TRAILING_BYTES,
-        ),
-        Fault::borne(
-            PHONE,
-            "now-of-an-unlisted-slot",
-            &["MSG-090"],
-            "a slot that is not listed is ignored, whatever it holds",
-            vec![vec![Frame::Now { slot: 58, body: Bytes::from_static(&[2, 0, 9]) }]],
-        ),
-        Fault::new(
-            PHONE,
-            "ack-in-time",
-            &["RES-002"],
-            "a message is acknowledged within 250 ms",
-            Begin::Connected,
-            |peer| {
-                peer.send(&[command(1, 1, 1)])?;
-                peer.wait(250)?;
-                if peer.heard.iter().any(|frame| matches!(frame, Frame::Ack { durable: 1, .. })) {
-                    return Ok(());
-                }
-                wrong("a message must be acknowledged within 250 ms")
-            },
-        ),
-    ]
+                peer.send(&[frame(1_025)])
+            })
+            .ends_with(C::LIMIT),
+        phone("command-without-its-key", "15 bytes of a key")
+            .frames(&["FRM-002"], vec![vec![part(1, 0, 0, 17)]])
+            .ends_with(C::TRUNCATED),
+        phone("web-back-late", "WEB_BACK does not stand in the confirm")
+            .frames(&["FRM-054"], vec![vec![Frame::WebBack]])
+            .ends_with(C::FRAME_NOT_ALLOWED),
+        web("result-without-its-key", "15 bytes of a key")
+            .frames(&["FRM-002"], vec![vec![part(1, 0, 0, 15)]])
+            .ends_with(C::TRUNCATED),
+        web("result-of-an-unknown-key", "a result that the web does not wait for is ignored")
+            .borne(&["RES-030"], vec![vec![Frame::Msg { seq: 1, part: 0, last: 0, body: result(9).into() }]]),
+        phone("now-page-state-of-no-meaning", "slot 1 holds 2, which is neither visible nor hidden")
+            .frames(
+                &["MSG-041", "MSG-044"],
+                vec![vec![Frame::Now { slot: 1, body: Bytes::from_static(&[2]) }]],
+            )
+            .ends_with(C::FIELD_VALUE),
+        phone("now-page-state-empty", "slot 1 holds nothing")
+            .frames(&["MSG-044"], vec![vec![Frame::Now { slot: 1, body: Bytes::new() }]])
+            .ends_with(C::TRUNCATED),
+        phone("now-page-state-and-more", "slot 1 holds a byte more")
+            .frames(&["MSG-044"], vec![vec![Frame::Now { slot: 1, body: Bytes::from_static(&[1, 0]) }]])
+            .ends_with(C::TRAILING_BYTES),
+        phone("now-of-an-unlisted-slot", "a slot that is not listed is ignored, whatever it holds")
+            .borne(&["MSG-090"], vec![vec![Frame::Now { slot: 58, body: Bytes::from_static(&[2, 0, 9]) }]]),
+        phone("ack-in-time", "a message is acknowledged within 250 ms").connected(&["RES-002"], |peer| {
+            peer.send(&[command(1, 1, 1)])?;
+            peer.wait(250)?;
+            if peer.heard.iter().any(|frame| matches!(frame, Frame::Ack { durable: 1, .. })) {
+                return Ok(());
+            }
+            wrong("a message must be acknowledged within 250 ms")
+        }),
+    ];
+    all.extend(both("ack-of-the-future", "what was never sent is acknowledged", |case| {
+        let ack = Frame::Ack { durable: 3, cursors: vec![] };
+        case.frames(&["RES-007"], vec![vec![ack]]).ends_with(C::ACK_FUTURE)
+    }));
+    all
 }

@@ -6,27 +6,22 @@ mod phone;
 mod web;
 
 use handfast_codec::error::ErrorCode;
-use handfast_codec::role::DeviceRole;
 
-use super::{Begin, Fault};
+use super::{Begin, Case, Fault, Reqs};
 use crate::peer::driver::{Peer, Step};
 
-type Reqs = &'static [&'static str];
+impl Case {
+    /// An attempt to pair.
+    fn attempt(self, reqs: Reqs, body: impl Fn(&mut Peer<'_>) -> Step + 'static) -> Fault {
+        self.begin(reqs, Begin::Code, body)
+    }
+}
 
-/// An attempt that must end with this code, or in which nothing must end.
-fn attempt(
-    role: DeviceRole,
-    name: &'static str,
-    reqs: Reqs,
-    comment: &'static str,
-    code: Option<ErrorCode>,
-    body: impl Fn(&mut Peer<'_>) -> Step + 'static,
-) -> Fault {
-    let fault = Fault::new(role, name, reqs, comment, Begin::Code, move |peer| {
-        body(peer)?;
-        code.map_or(Ok(()), |code| peer.is_ended(code))
-    });
-    Fault { code, ..fault }
+impl Fault {
+    /// Afterwards the attempt must have ended with this code.
+    fn ended_by(self, code: ErrorCode) -> Self {
+        self.then(move |peer| peer.is_ended(code)).ending(code)
+    }
 }
 
 pub(super) fn all() -> Vec<Fault> {

@@ -9,7 +9,7 @@ use handfast_codec::limits::{COMMANDS_OPEN_MAX, VARINT_MAX};
 use handfast_codec::payload::CommandsKnown;
 use serde_json::json;
 
-use super::{Begin, Fault, PHONE, WEB};
+use super::{Fault, phone, web};
 use crate::fields::hex;
 use crate::peer::driver::{Peer, Step, wrong};
 use crate::peer::handshake::Plan;
@@ -60,144 +60,92 @@ pub(super) fn all() -> Vec<Fault> {
 
 fn at_web() -> Vec<Fault> {
     vec![
-        Fault::new(WEB, "phone-knows-none", &["RES-033"], "a new link", Begin::Attached, |peer| {
+        web("phone-knows-none", "a new link").attached(&["RES-033"], |peer| {
             connect(peer, Some(NONE))?;
             says_web_back(peer, false)?;
             peer.is_not_told("put-back")
         }),
-        Fault::new(
-            WEB,
+        web(
             "phone-knows-a-higher-number",
-            &["RES-033", "RES-034"],
             "the phone has taken a command of a number that the web would give next",
-            Begin::Attached,
-            |peer| {
-                connect(peer, known(1, 7, 1))?;
-                says_web_back(peer, true)?;
-                peer.is_told("put-back web")
-            },
-        ),
-        Fault::new(
-            WEB,
-            "phone-knows-the-command",
-            &["RES-033", "RES-017"],
-            "the phone has taken the command that waits: it is sent as it is",
-            Begin::Opened,
-            |peer| {
+        )
+        .attached(&["RES-033", "RES-034"], |peer| {
+            connect(peer, known(1, 7, 1))?;
+            says_web_back(peer, true)?;
+            peer.is_told("put-back web")
+        }),
+        web("phone-knows-the-command", "the phone has taken the command that waits: it is sent as it is")
+            .opened(&["RES-033", "RES-017"], |peer| {
                 with_command(peer, 7)?;
                 connect(peer, known(1, 7, 1))?;
                 says_web_back(peer, false)?;
                 sends(peer, 1, 1, 7)
-            },
-        ),
-        Fault::new(
-            WEB,
+            }),
+        web(
             "phone-knows-another-key",
-            &["RES-033", "RES-037"],
-            "the phone has taken another command of this number: what waits gets new numbers and keeps its keys",
-            Begin::Opened,
-            |peer| {
-                with_command(peer, 7)?;
-                connect(peer, known(1, 8, 1))?;
-                says_web_back(peer, true)?;
-                sends(peer, 2, 2, 7)?;
-                peer.is_told("put-back web")
-            },
-        ),
-        Fault::new(
-            WEB,
+            "the phone has taken another command of this number: what waits gets new numbers and keeps \
+             its keys",
+        )
+        .opened(&["RES-033", "RES-037"], |peer| {
+            with_command(peer, 7)?;
+            connect(peer, known(1, 8, 1))?;
+            says_web_back(peer, true)?;
+            sends(peer, 2, 2, 7)?;
+            peer.is_told("put-back web")
+        }),
+        web(
             "numbers-anew-above-the-highest",
-            &["RES-037"],
             "the numbers of what waits begin above all that the phone knows",
-            Begin::Opened,
-            |peer| {
-                with_command(peer, 7)?;
-                connect(peer, known(40, 8, 1))?;
-                sends(peer, 41, 41, 7)?;
-                peer.heard.clear();
-                peer.app(json!({ "verb": "send", "key": hex([9; 16]), "body": hex(b"x") }))?;
-                peer.wait(0)?;
-                let body = Bytes::from([&[42, 41][..], &[9; 16], b"x"].concat());
-                peer.hears(&Frame::Msg { seq: 2, part: 0, last: 0, body })
-            },
-        ),
-        Fault::new(
-            WEB,
-            "phone-has-forgotten",
-            &["RES-038"],
-            "the command that waits may be one that the phone has forgotten",
-            Begin::Opened,
-            |peer| {
+        )
+        .opened(&["RES-037"], |peer| {
+            with_command(peer, 7)?;
+            connect(peer, known(40, 8, 1))?;
+            sends(peer, 41, 41, 7)?;
+            peer.heard.clear();
+            peer.app(json!({ "verb": "send", "key": hex([9; 16]), "body": hex(b"x") }))?;
+            peer.wait(0)?;
+            let body = Bytes::from([&[42, 41][..], &[9; 16], b"x"].concat());
+            peer.hears(&Frame::Msg { seq: 2, part: 0, last: 0, body })
+        }),
+        web("phone-has-forgotten", "the command that waits may be one that the phone has forgotten")
+            .opened(&["RES-038"], |peer| {
                 with_command(peer, 7)?;
                 peer.message2(&Plan { commands: known(40, 8, 2), ..Plan::default() })?;
                 peer.wait(0)?;
-                peer.is_not_told("connected")?;
-                peer.ends_with(C::COMMANDS_FORGOTTEN)
-            },
-        )
-        .ending(C::COMMANDS_FORGOTTEN),
-        Fault::new(
-            WEB,
-            "phone-has-forgotten-nothing-that-waits",
-            &["RES-038"],
-            "nothing that waits lies below what the phone knows",
-            Begin::Attached,
-            |peer| {
+                peer.is_not_told("connected")
+            })
+            .ends_with(C::COMMANDS_FORGOTTEN),
+        web("phone-has-forgotten-nothing-that-waits", "nothing that waits lies below what the phone knows")
+            .attached(&["RES-038"], |peer| {
                 connect(peer, known(40, 8, 41))?;
                 says_web_back(peer, true)
-            },
-        ),
-        Fault::new(
-            WEB,
-            "phone-knows-the-highest-number",
+            }),
+        web("phone-knows-the-highest-number", "the highest number with room above it")
+            .attached(&["RES-041"], |peer| connect(peer, known(VARINT_MAX - COMMANDS_OPEN_MAX, 8, 1))),
+        web("phone-knows-a-number-too-high", "a number without room above it").attached(
             &["RES-041"],
-            "the highest number with room above it",
-            Begin::Attached,
-            |peer| connect(peer, known(VARINT_MAX - COMMANDS_OPEN_MAX, 8, 1)),
-        ),
-        Fault::new(
-            WEB,
-            "phone-knows-a-number-too-high",
-            &["RES-041"],
-            "a number without room above it",
-            Begin::Attached,
             |peer| {
                 let commands = known(VARINT_MAX - COMMANDS_OPEN_MAX + 1, 8, 1);
                 peer.message2(&Plan { commands, ..Plan::default() })?;
                 peer.is_refused()
             },
         ),
-        Fault::new(
-            WEB,
-            "kk2-without-commands-known",
+        web("kk2-without-commands-known", "a resume block of version 2 without the commands known").attached(
             &["HSK-064"],
-            "a resume block of version 2 without the commands known",
-            Begin::Attached,
             |peer| {
                 peer.message2(&Plan { commands: None, ..Plan::default() })?;
                 peer.is_refused()
             },
         ),
-        Fault::new(
-            WEB,
-            "phone-of-version-1",
-            &["HSK-157", "HSK-155"],
-            "message 2 names version 1: the confirm says that the phone is too old",
-            Begin::Attached,
-            |peer| {
+        web("phone-of-version-1", "message 2 names version 1: the confirm says that the phone is too old")
+            .attached(&["HSK-157", "HSK-155"], |peer| {
                 peer.message2(&Plan { versions: vec![1], commands: None, ..Plan::default() })?;
                 peer.wait(0)?;
-                peer.is_not_told("connected")?;
-                peer.ends_with(C::NO_COMMON_VERSION)
-            },
-        )
-        .ending(C::NO_COMMON_VERSION),
-        Fault::new(
-            WEB,
-            "result-by-its-key",
+                peer.is_not_told("connected")
+            })
+            .ends_with(C::NO_COMMON_VERSION),
+        web("result-by-its-key", "the result of the command that was sent settles it").opened(
             &["RES-030"],
-            "the result of the command that was sent settles it",
-            Begin::Opened,
             |peer| {
                 with_command(peer, 7)?;
                 connect(peer, Some(NONE))?;
@@ -224,13 +172,8 @@ fn reconnects(peer: &mut Peer<'_>, plan: &Plan) -> Result<handfast_codec::payloa
 
 fn at_phone() -> Vec<Fault> {
     vec![
-        Fault::new(
-            PHONE,
-            "web-back",
-            &["RES-034", "RES-032"],
-            "the confirm says that the web was put back: RESET, and the phone's user is told",
-            Begin::Attached,
-            |peer| {
+        phone("web-back", "the confirm says that the web was put back: RESET, and the phone's user is told")
+            .attached(&["RES-034", "RES-032"], |peer| {
                 let state = peer.message1(&Plan::default())?;
                 let reply = peer.finish(state)?;
                 if reply.commands != Some(NONE) {
@@ -244,43 +187,23 @@ fn at_phone() -> Vec<Fault> {
                 peer.is_told("connected")?;
                 peer.is_told("put-back web")?;
                 peer.lives()
-            },
-        ),
-        Fault::new(
-            PHONE,
-            "web-back-behind-another-frame",
-            &["FRM-054"],
-            "WEB_BACK is not the first frame of the confirm",
-            Begin::Attached,
-            |peer| {
+            }),
+        phone("web-back-behind-another-frame", "WEB_BACK is not the first frame of the confirm")
+            .attached(&["FRM-054"], |peer| {
                 let state = peer.message1(&Plan::default())?;
                 let _ = peer.finish(state)?;
-                peer.send(&[Frame::Ping { id: 1, rev: 0 }, Frame::WebBack])?;
-                peer.ends_with(C::FRAME_NOT_ALLOWED)
-            },
-        )
-        .ending(C::FRAME_NOT_ALLOWED),
-        Fault::new(
-            PHONE,
-            "web-back-twice",
-            &["FRM-054"],
-            "a second WEB_BACK in the confirm",
-            Begin::Attached,
-            |peer| {
+                peer.send(&[Frame::Ping { id: 1, rev: 0 }, Frame::WebBack])
+            })
+            .ends_with(C::FRAME_NOT_ALLOWED),
+        phone("web-back-twice", "a second WEB_BACK in the confirm")
+            .attached(&["FRM-054"], |peer| {
                 let state = peer.message1(&Plan::default())?;
                 let _ = peer.finish(state)?;
-                peer.send(&[Frame::WebBack, Frame::WebBack])?;
-                peer.ends_with(C::FRAME_NOT_ALLOWED)
-            },
-        )
-        .ending(C::FRAME_NOT_ALLOWED),
-        Fault::new(
-            PHONE,
-            "tells-what-it-knows",
-            &["RES-032"],
-            "message 2 names the highest command that was taken, and its key",
-            Begin::Connected,
-            |peer| {
+                peer.send(&[Frame::WebBack, Frame::WebBack])
+            })
+            .ends_with(C::FRAME_NOT_ALLOWED),
+        phone("tells-what-it-knows", "message 2 names the highest command that was taken, and its key")
+            .connected(&["RES-032"], |peer| {
                 let body = |number: u8, key: u8| Bytes::from([&[number, 1][..], &[key; 16], b"x"].concat());
                 let message =
                     |seq, number, key| Frame::Msg { seq, part: 0, last: 0, body: body(number, key) };
@@ -291,28 +214,24 @@ fn at_phone() -> Vec<Fault> {
                     found if found == known(3, 7, 1) => Ok(()),
                     found => wrong(format!("the phone knows number 3 under key 7, and says {found:?}")),
                 }
-            },
-        ),
-        Fault::new(
-            PHONE,
+            }),
+        phone(
             "web-of-version-1",
-            &["HSK-156"],
             "message 1 offers version 1 alone: quarantine, and NO_COMMON_VERSION behind the confirm",
-            Begin::Attached,
-            |peer| {
-                let state = peer.message1(&Plan { versions: vec![1], ..Plan::default() })?;
-                let reply = peer.finish(state)?;
-                if (reply.version, reply.quarantine, reply.resume.is_some()) != (1, true, false) {
-                    return wrong(
-                        "message 2 to a web of version 1 must name it, say QUARANTINE and hold no block",
-                    );
-                }
-                peer.send(&[])?;
-                peer.ends_with(C::NO_COMMON_VERSION)?;
-                peer.is_not_told("connected")?;
-                peer.is_not_told("diverged")
-            },
         )
+        .attached(&["HSK-156"], |peer| {
+            let state = peer.message1(&Plan { versions: vec![1], ..Plan::default() })?;
+            let reply = peer.finish(state)?;
+            if (reply.version, reply.quarantine, reply.resume.is_some()) != (1, true, false) {
+                return wrong(
+                    "message 2 to a web of version 1 must name it, say QUARANTINE and hold no block",
+                );
+            }
+            peer.send(&[])?;
+            peer.ends_with(C::NO_COMMON_VERSION)?;
+            peer.is_not_told("connected")?;
+            peer.is_not_told("diverged")
+        })
         .ending(C::NO_COMMON_VERSION),
     ]
 }
