@@ -31,7 +31,7 @@ pub enum CoreError {
 ///
 /// # Errors
 /// The operating system's error, when it starts no thread or accepts no signal handlers.
-pub fn run_core<E, R>(
+pub(super) fn run_core<E, R>(
     runtime: &Runtime,
     events: &mpsc::Sender<E>,
     stop: E,

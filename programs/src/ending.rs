@@ -17,7 +17,7 @@ pub struct Unwritable(SystemError);
 ///
 /// # Errors
 /// [`Unwritable`] for any other failure.
-pub fn printed(done: io::Result<()>) -> Result<(), Unwritable> {
+pub(super) fn printed(done: io::Result<()>) -> Result<(), Unwritable> {
     match done {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Unwritable(error.into())),
         Ok(()) | Err(_) => Ok(()),
@@ -57,7 +57,7 @@ pub fn reason(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Makes all files that this process creates accessible to its user only. Call it first in the program.
-pub fn keep_files_private() {
+pub(super) fn keep_files_private() {
     let _ = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
 }
 

@@ -1,4 +1,4 @@
-//! The thread that runs the tasks of sockets.
+//! A thread that runs the tasks of sockets, for tests.
 
 use std::io;
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ const LINGER: Duration = Duration::from_millis(500);
 /// A thread that drives a tokio runtime for sockets, signals and timers. When it is dropped, its tasks get
 /// half a second to end.
 #[derive(Debug)]
-pub struct IoThread {
+pub(super) struct IoThread {
     handle: Handle,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -24,7 +24,7 @@ impl IoThread {
     ///
     /// # Errors
     /// The operating system's error.
-    pub fn start() -> io::Result<Self> {
+    pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel();
@@ -47,8 +47,7 @@ impl IoThread {
     }
 
     /// Returns the handle by which tasks are spawned.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
+    pub(super) fn handle(&self) -> &Handle {
         &self.handle
     }
 }

@@ -109,7 +109,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::{Inbox, IoThread};
+    use crate::Inbox;
+    use crate::io_thread::IoThread;
 
     type Ended = Result<u8, FileJobError>;
 

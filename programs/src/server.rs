@@ -232,7 +232,8 @@ async fn write_line(writer: &mut OwnedWriteHalf, line: &Value) -> bool {
 mod tests {
     use std::io::{Read, Write};
 
-    use super::super::{ControlClient, ControlError, IoThread};
+    use super::super::io_thread::IoThread;
+    use super::super::{ControlClient, ControlError};
     use super::*;
 
     struct Server {

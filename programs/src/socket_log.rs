@@ -3,7 +3,7 @@
 use handfast::driver::SocketEvent;
 
 /// Logs what happened to a socket: frames at level `trace`, its beginning and end at `debug`.
-pub fn log_socket(socket: u64, event: &SocketEvent) {
+pub(super) fn log_socket(socket: u64, event: &SocketEvent) {
     match event {
         SocketEvent::Opened => tracing::debug!(socket, "open"),
         SocketEvent::Message(bytes) => tracing::trace!(socket, len = bytes.len(), "came"),

@@ -7,7 +7,7 @@ use super::{fields, size};
 
 /// Returns the resident memory of the process in bytes, if the system reports it (`VmRSS` on Linux).
 #[must_use]
-pub fn resident_memory() -> Option<u64> {
+fn resident_memory() -> Option<u64> {
     resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 
@@ -20,7 +20,7 @@ fn resident_of(status: &str) -> Option<u64> {
 /// Returns what a running program uses: memory, tasks of its runtime, open sockets, and bytes queued in these
 /// sockets.
 #[must_use]
-pub fn usage(runtime: &Handle, sockets: usize, queued_bytes: usize) -> Value {
+pub(super) fn usage(runtime: &Handle, sockets: usize, queued_bytes: usize) -> Value {
     json!({"pid": std::process::id(), "memory_bytes": resident_memory(),
         "tasks": runtime.metrics().num_alive_tasks(), "sockets": sockets, "queued_bytes": queued_bytes})
 }

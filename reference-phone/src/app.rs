@@ -227,7 +227,7 @@ impl App {
 
     /// Loads all stored links, and sends the unfinished messages to the network.
     fn load_links(&mut self, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
-        for link in self.store.links()? {
+        for link in self.store.database().links()? {
             self.load_link(link, now, rng)?;
         }
         for unfinished in self.store.unfinished()? {
@@ -241,7 +241,7 @@ impl App {
     /// affected.
     fn load_link(&mut self, link: MailboxId, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(companion) = self.store.companion_of(link)? else { return Ok(()) };
-        let pairs = self.store.pairs(link)?;
+        let pairs = self.store.database().pairs(link)?;
         match PhoneEndpoint::load(&pairs, self.account.log_id, now.mono, rng) {
             Ok(mut endpoint) => {
                 endpoint.set_log_head(now.mono, self.store.rev());

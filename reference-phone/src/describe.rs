@@ -6,7 +6,7 @@ use handfast_messages::{Reaction, grants};
 use serde_json::{Value, json};
 
 use crate::app::{AppEvent, ScanStep, Status, grant_names};
-use crate::store::{ChatRow, Companion, StoredMessage};
+use crate::store::{Companion, StoredMessage};
 
 pub(crate) fn event(event: &AppEvent) -> Value {
     match event {
@@ -81,14 +81,6 @@ fn warnings(origin: &str, seen: Option<&str>, same_net: Option<bool>) -> Vec<&'s
         warnings.push("OTHER_NETWORK");
     }
     warnings
-}
-
-pub(crate) fn chats(chats: &[ChatRow]) -> Value {
-    let rows = chats.iter().map(|c| {
-        json!({"chat": c.chat, "title": c.title, "last_message": c.last_message, "last_text": c.last_text,
-            "last_time_ms": c.last_time_ms, "unread": c.unread})
-    });
-    json!({"chats": rows.collect::<Vec<_>>()})
 }
 
 pub(crate) fn history(messages: &[StoredMessage]) -> Value {

@@ -1,19 +1,19 @@
 //! The running phone. One core thread owns the [`App`] and the database; tasks for the sockets move bytes.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use handfast::Timestamp;
 use handfast::codec::ids::CompanionId;
-use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, hand_over, os_rng};
-use handfast::host::Application as _;
+use handfast::driver::{Connector, os_rng};
+use handfast_programs::chats::chat_list;
 use handfast_programs::{
-    Clock, ControlEvent, DirLock, FileJobError, FileJobs, Inbox, Progress, Replies, field_hex, field_str,
-    field_u64, log_socket, reason, run_core, serve_control, usage,
+    Asker, Clock, Core, CoreIo, DirLock, FileJobError, Input, Progress, Replies, answer_or_refusal,
+    field_hex, field_str, field_u64, run_program_core, wall_ms,
 };
+use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, AppEvent, AppOutput, Now, ScanStep, SocketTag, grants_of};
+use crate::app::{App, AppEvent, Now, ScanStep, Settled, grants_of};
 use crate::describe;
 use crate::policy::RelayPolicy;
 use crate::store::{NewMessage, Store, StoreError};
@@ -23,21 +23,18 @@ use handfast_programs::{ImportError, MediaDir, Staged};
 /// The seed that determines the content of the demo network.
 const SEED: u64 = 1;
 
-/// An input of the core thread.
+/// The result of copying a file that is to be sent to a chat into the directory of content.
 #[derive(Debug)]
-enum Input {
-    Socket(SocketTag, SocketEvent),
-    Control(ControlEvent),
-    /// The result of copying a file that is to be sent to a chat into the directory of content.
-    Staged(Replies, u64, Result<Result<Staged, ImportError>, FileJobError>),
-    Stop,
+struct StagedFor {
+    replies: Replies,
+    chat: u64,
+    staged: Result<Result<Staged, ImportError>, FileJobError>,
 }
 
 /// Returns the current time by both clocks.
 #[must_use]
 pub fn now(clock: Clock) -> Now {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Now { mono: clock.now(), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) }
+    Now { mono: clock.now(), wall_ms: wall_ms() }
 }
 
 /// Opens the phone in a locked directory. If the directory contains none and `create` is given, creates a
@@ -93,12 +90,9 @@ fn fill(store: &mut Store, network: &dyn Upstream, media: &MediaDir) -> Result<(
 }
 
 /// The state of the core thread.
-struct Core {
+struct PhoneCore {
     app: App,
-    clock: Clock,
-    sockets: SocketSet<SocketTag, Input>,
-    /// The background work on the user's files.
-    files: FileJobs<Input>,
+    io: CoreIo<StagedFor>,
     /// The client that runs the pairing attempt, and the channel for replies to it.
     scanner: Option<(u64, Replies)>,
     tell: fn(&Value),
@@ -119,123 +113,80 @@ pub fn run(
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();
     let app = open(&lock, Some(name), policy, clock)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let handle = || runtime.handle().clone();
-    let (events, inbox) = Inbox::new(256)?;
-    let server = serve_control(runtime.handle(), &lock, events.clone(), Input::Control)
-        .context("the control socket cannot be made")?;
-    let core = Core {
-        app,
-        clock,
-        sockets: SocketSet::new(handle(), connector, events.clone(), Input::Socket),
-        files: FileJobs::new(handle(), events.clone()),
-        scanner: None,
-        tell,
-    };
-    let result = run_core(&runtime, &events, Input::Stop, move || core.run(inbox))?;
-    drop(server);
-    runtime.shutdown_background();
-    result?
+    run_program_core(&lock, clock, connector, |io, _| Ok(PhoneCore { app, io, scanner: None, tell }))
 }
 
-impl Core {
-    fn run(mut self, mut inbox: Inbox<Input>) -> anyhow::Result<()> {
-        let mut rng = os_rng()?;
+impl PhoneCore {
+    fn now(&self) -> Now {
+        now(self.io.clock)
+    }
+}
+
+impl Core for PhoneCore {
+    type Own = StagedFor;
+    type App = App;
+
+    fn io(&mut self) -> &mut CoreIo<StagedFor> {
+        &mut self.io
+    }
+
+    fn app(&mut self) -> &mut App {
+        &mut self.app
+    }
+
+    fn started(&mut self) {
         (self.tell)(&json!({"event": "ready", "pid": std::process::id()}));
-        let mut sleep = SleepWatch::start(self.clock);
-        let mut batch = Vec::new();
-        loop {
-            let mut answers = Vec::new();
-            for input in batch.drain(..) {
-                let now = now(self.clock);
-                match input {
-                    Input::Stop => return Ok(()),
-                    Input::Socket(tag, event) => self.socket(now, &mut rng, tag, event),
-                    Input::Control(ControlEvent::Gone { client }) => {
-                        if self.scanner.as_ref().is_some_and(|(scanner, _)| *scanner == client) {
-                            self.scanner = None;
-                            self.app.cancel_scan(now);
-                        }
-                    }
-                    Input::Control(ControlEvent::Object { client, object, replies }) => {
-                        let answer = self.request(now, &mut rng, client, &object, &replies);
-                        let line = answer.unwrap_or_else(|error| Some(refusal(&error)));
-                        answers.extend(line.map(|line| (replies, line)));
-                    }
-                    Input::Staged(replies, chat, staged) => {
-                        let staged = staged.map_err(anyhow::Error::from).and_then(|staged| Ok(staged?));
-                        let answer = staged.and_then(|staged| attach(&mut self.app, now, chat, &staged));
-                        answers.push((replies, answer.unwrap_or_else(|error| refusal(&error))));
-                    }
-                }
-            }
-            let time = now(self.clock);
-            if sleep.has_jumped() {
-                self.app.probe(time);
-            }
-            self.app.handle_timeout(time, &mut rng);
-            let settled = self.app.settle(time, &mut rng)?;
-            if let Some(failure) = &settled.failure {
-                tracing::warn!(%failure, "a round could not be stored");
-            }
-            for (replies, line) in answers {
-                let line =
-                    settled.failure.as_ref().map_or(line, |failure| json!({"error": failure.to_string()}));
-                // The client may have gone, so a failure does not matter.
-                let _ = replies.send(line);
-            }
-            for output in settled.outputs {
-                self.output(output);
-            }
-            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
-            if !inbox.wait(Some(SleepWatch::wait(wait)), &mut batch) {
-                return Ok(());
-            }
+    }
+
+    fn settle(&mut self, rng: &mut dyn CryptoRng) -> anyhow::Result<Settled> {
+        let now = self.now();
+        self.app.handle_timeout(now, rng);
+        Ok(self.app.settle(now, rng)?)
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.app.deadline()
+    }
+
+    fn gone(&mut self, client: u64) {
+        if self.scanner.as_ref().is_some_and(|(scanner, _)| *scanner == client) {
+            self.scanner = None;
+            let now = self.now();
+            self.app.cancel_scan(now);
         }
     }
 
-    // Logs contain sockets, companions, sizes and codes. They never contain a text, a name, a key or a
-    // payload.
-    fn socket(&mut self, now: Now, rng: &mut dyn rand_core::CryptoRng, tag: SocketTag, event: SocketEvent) {
-        log_socket(tag.get(), &event);
-        if matches!(event, SocketEvent::Closed(_)) {
-            self.sockets.closed(tag);
-        }
-        hand_over(self.app.host(), now.mono, rng, tag, event);
+    fn input(&mut self, _: &mut dyn CryptoRng, input: StagedFor) -> Option<(Asker, Value)> {
+        let now = self.now();
+        let staged = input.staged.map_err(anyhow::Error::from).and_then(|staged| Ok(staged?));
+        let answer = staged.and_then(|staged| attach(&mut self.app, now, input.chat, &staged));
+        answer_or_refusal(answer.map(Some)).map(|line| (Some(input.replies), line))
     }
 
-    fn output(&mut self, output: AppOutput) {
-        match output {
-            AppOutput::Connect { socket, relay } => {
-                tracing::debug!(socket = socket.get(), %relay, "connecting");
-                self.sockets.connect(socket, relay);
+    fn event(&mut self, event: AppEvent) -> anyhow::Result<()> {
+        if let AppEvent::Scan(step) = event {
+            let is_over = matches!(step, ScanStep::Linked { .. } | ScanStep::Ended { .. });
+            if let Some((_, replies)) = &self.scanner {
+                let _ = replies.send(describe::scan(&step));
             }
-            AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
-            AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
-            AppOutput::Event(AppEvent::Scan(step)) => {
-                let is_over = matches!(step, ScanStep::Linked { .. } | ScanStep::Ended { .. });
-                if let Some((_, replies)) = &self.scanner {
-                    let _ = replies.send(describe::scan(&step));
-                }
-                if is_over {
-                    self.scanner = None;
-                }
+            if is_over {
+                self.scanner = None;
             }
-            AppOutput::Event(event) => {
-                tracing::info!(?event);
-                (self.tell)(&describe::event(&event));
-            }
+        } else {
+            tracing::info!(?event);
+            (self.tell)(&describe::event(&event));
         }
+        Ok(())
     }
 
     fn request(
         &mut self,
-        now: Now,
-        rng: &mut dyn rand_core::CryptoRng,
+        rng: &mut dyn CryptoRng,
         client: u64,
         object: &Map<String, Value>,
         replies: &Replies,
     ) -> anyhow::Result<Option<Value>> {
+        let now = self.now();
         let answers_scan = object.contains_key("check_code") || object.contains_key("approve");
         if answers_scan && self.scanner.as_ref().is_none_or(|(scanner, _)| *scanner != client) {
             anyhow::bail!(
@@ -256,9 +207,9 @@ impl Core {
         if field_str(object, "verb")? == "attach" {
             let (chat, file) = (field_u64(object, "chat")?, PathBuf::from(field_str(object, "file")?));
             let (media, replies) = (self.app.media().clone(), replies.clone());
-            self.files.start(
+            self.io.files.start(
                 move |progress| media.stage(&file, progress),
-                move |staged| Input::Staged(replies, chat, staged),
+                move |staged| Input::Own(StagedFor { replies, chat, staged }),
             )?;
             return Ok(None);
         }
@@ -267,9 +218,7 @@ impl Core {
             self.scanner = Some((client, replies.clone()));
             return Ok(None);
         }
-        let (sockets, queued) = self.sockets.usage();
-        let usage = || usage(self.sockets.runtime(), sockets, queued);
-        verb(&mut self.app, now, object, usage).map(Some)
+        verb(&mut self.app, now, object, || self.io.usage()).map(Some)
     }
 }
 
@@ -288,11 +237,6 @@ fn attach(app: &mut App, now: Now, chat: u64, staged: &Staged) -> anyhow::Result
     Ok(json!({"accepted": true, "id": id, "content": imported.content.to_string()}))
 }
 
-/// Converts the reason why a request cannot be carried out into an answer.
-fn refusal(error: &anyhow::Error) -> Value {
-    json!({"error": reason(error.as_ref())})
-}
-
 /// Carries out a user's request that needs no connection. The answer is true once the writes of this round
 /// are durable. `attach` reads the file at once and blocks until then, so a running phone handles that
 /// request elsewhere. `process` returns the resource usage of the running process, or null.
@@ -307,7 +251,7 @@ pub fn verb(
     process: impl FnOnce() -> Value,
 ) -> anyhow::Result<Value> {
     match field_str(object, "verb")? {
-        "chats" => Ok(describe::chats(&app.chats()?)),
+        "chats" => Ok(chat_list(&app.chats()?)),
         "history" => {
             let count = object.get("count").and_then(Value::as_u64).unwrap_or(50).min(1_000);
             Ok(describe::history(&app.history(field_u64(object, "chat")?, count)?))

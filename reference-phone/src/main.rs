@@ -7,24 +7,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
-use handfast::driver::{Connector, os_rng};
+use handfast::driver::os_rng;
+use handfast_programs::chats::ChatVerb;
 use handfast_programs::{
-    Clock, ControlClient, DirLock, Unwritable, UserFile, complain, keep_files_private, pasted_code,
-    print_line, print_words, printed, reason, told,
+    Clock, ControlClient, DirLock, connector, pasted_code, print_line, print_words, run_program, show, told,
 };
 use reference_phone::policy::RelayPolicy;
 use reference_phone::{driver, store, terminal};
-use serde_json::{Value, json};
-
-/// The longest wait for an answer of the running phone.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
-
-/// The longest time to copy a file into the directory of content. The phone gives up earlier if the file's
-/// disk does not answer.
-const COPY_MAX: Duration = Duration::from_mins(30);
-
-/// The largest file of certificates, in bytes.
-const CA_LEN_MAX: u64 = 1_048_576;
+use serde_json::{Map, Value, json};
 
 /// How many empty lines may come before a pasted code.
 const EMPTY_LINES_MAX: usize = 16;
@@ -78,38 +68,8 @@ enum Verb {
     Cancel { companion: String },
     /// Revokes a companion.
     Revoke { companion: String },
-    /// Lists chats.
-    Chats,
-    /// Shows the last messages of a chat.
-    History { chat: u64 },
-    /// Sends a text.
-    #[command(disable_help_flag = true)]
-    Send {
-        chat: u64,
-        /// The text; it may begin with a dash.
-        #[arg(allow_hyphen_values = true)]
-        text: String,
-    },
-    /// Replaces the text of a message of this account.
-    #[command(disable_help_flag = true)]
-    Edit {
-        chat: u64,
-        message: u64,
-        /// The new text; it may begin with a dash.
-        #[arg(allow_hyphen_values = true)]
-        text: String,
-    },
-    /// Deletes a message of this account.
-    Delete { chat: u64, message: u64 },
-    /// Reacts to a message; an empty reaction removes the earlier one.
-    #[command(disable_help_flag = true)]
-    React {
-        chat: u64,
-        message: u64,
-        /// The reaction; it may begin with a dash.
-        #[arg(allow_hyphen_values = true)]
-        reaction: String,
-    },
+    #[command(flatten)]
+    Chat(ChatVerb),
     /// Sends a file.
     Attach { chat: u64, file: PathBuf },
     /// Shows the state of the phone and of its links.
@@ -122,20 +82,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    keep_files_private();
-    let args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
-    match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("handfast-phone: {}", reason(error.as_ref())));
-            if error.is::<Unwritable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
-        }
-    }
+    run_program("handfast-phone", run)
 }
 
 /// Prints an event as JSON. A closed output does not end the phone.
@@ -148,21 +95,6 @@ fn tell_words(event: &Value) {
     told(print_words(&terminal::event(event)));
 }
 
-/// Prints an answer, as JSON or as text.
-fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
-    if json {
-        return printed(print_line(answer));
-    }
-    printed(print_words(&terminal::answer(answer, driver::now(Clock::start()).wall_ms)))
-}
-
-/// Returns the connector for relays. It trusts the public certificate authorities and those in the file `ca`.
-fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
-    let Some(path) = ca else { return Ok(Connector::new()?) };
-    let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
-    Connector::with_more_roots(&pem).with_context(|| format!("--ca: {}", path.display()))
-}
-
 fn run(args: Args) -> anyhow::Result<()> {
     let mut allowed = Vec::new();
     for name in &args.allow_relay {
@@ -170,6 +102,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         allowed.push(name.map_err(|_| anyhow::anyhow!("--allow-relay takes a host, or host:port"))?);
     }
     let policy = RelayPolicy::new(allowed, args.developer);
+    let print = |answer: &Value| Ok(show(answer, args.json, terminal::answer)?);
     let request = match args.verb {
         Verb::Run => {
             if !(1..=64).contains(&args.account_name.len()) {
@@ -182,16 +115,7 @@ fn run(args: Args) -> anyhow::Result<()> {
         Verb::Companions => json!({"verb": "companions"}),
         Verb::Cancel { companion } => json!({"verb": "cancel", "companion": companion}),
         Verb::Revoke { companion } => json!({"verb": "revoke", "companion": companion}),
-        Verb::Chats => json!({"verb": "chats"}),
-        Verb::History { chat } => json!({"verb": "history", "chat": chat}),
-        Verb::Send { chat, text } => json!({"verb": "send", "chat": chat, "text": text}),
-        Verb::Edit { chat, message, text } => {
-            json!({"verb": "edit", "chat": chat, "message": message, "text": text})
-        }
-        Verb::Delete { chat, message } => json!({"verb": "delete", "chat": chat, "message": message}),
-        Verb::React { chat, message, reaction } => {
-            json!({"verb": "react", "chat": chat, "message": message, "reaction": reaction})
-        }
+        Verb::Chat(verb) => verb.request(),
         Verb::Attach { chat, file } => {
             let file = std::path::absolute(&file)?;
             let Some(file) = file.to_str() else { anyhow::bail!("the file's path is not UTF-8; rename it") };
@@ -201,25 +125,16 @@ fn run(args: Args) -> anyhow::Result<()> {
         Verb::Backup { file } => {
             require(&args.data)?;
             let made = store::write_backup(&args.data, &file)?;
-            return Ok(show(
-                &json!({"backed_up": file, "messages": made.messages, "media": made.media}),
-                args.json,
-            )?);
+            return print(&json!({"backed_up": file, "messages": made.messages, "media": made.media}));
         }
         Verb::Restore { file } => {
             let lock = DirLock::acquire(&args.data)?;
             let made = store::restore(lock.dir(), &file)?;
-            return Ok(show(
-                &json!({"restored": file, "messages": made.messages, "media": made.media}),
-                args.json,
-            )?);
+            return print(&json!({"restored": file, "messages": made.messages, "media": made.media}));
         }
     };
-    let answer = ask(&args.data, policy, &request)?;
-    if let Some(error) = answer.get("error").and_then(Value::as_str) {
-        anyhow::bail!("{error}");
-    }
-    Ok(show(&answer, args.json)?)
+    require(&args.data)?;
+    print(&handfast_programs::ask(&args.data, &request, |lock, request| answer(lock, policy, request))?)
 }
 
 /// Lets the running phone scan a code. The phone's questions are printed to standard output, and answered
@@ -293,18 +208,11 @@ fn require(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Passes a request to the running phone, or opens its directory if none is running.
-fn ask(dir: &Path, policy: RelayPolicy, request: &Value) -> anyhow::Result<Value> {
-    require(dir)?;
-    if let Some(mut client) = ControlClient::connect(dir)? {
-        let patience = if request["verb"] == "attach" { COPY_MAX } else { ANSWER_MAX };
-        return Ok(client.call(request, patience)?);
-    }
-    let lock = DirLock::acquire(dir)?;
+/// Answers a request in a directory with which no phone is running.
+fn answer(lock: &DirLock, policy: RelayPolicy, request: &Map<String, Value>) -> anyhow::Result<Value> {
     let clock = Clock::start();
-    let mut app = driver::open(&lock, None, policy, clock)?;
-    let object = request.as_object().cloned().unwrap_or_default();
-    let answer = driver::verb(&mut app, driver::now(clock), &object, || Value::Null)?;
+    let mut app = driver::open(lock, None, policy, clock)?;
+    let answer = driver::verb(&mut app, driver::now(clock), request, || Value::Null)?;
     let settled = app.settle(driver::now(clock), &mut os_rng()?)?;
     Ok(settled.failure.map_or(answer, |failure| json!({"error": failure.to_string()})))
 }

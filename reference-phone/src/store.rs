@@ -23,13 +23,11 @@ use handfast::codec::ids::{LogId, MailboxId};
 use handfast::codec::limits::MARKER_REVS;
 use handfast::handshake::identity::SigningKey;
 use handfast::host::Incomplete;
-use handfast::session::{Commit, CommitError, Pairs};
-use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, Txn};
-use rusqlite::Connection;
+use handfast::session::{Commit, CommitError};
+use handfast::sqlite::{self, Database, DeviceKey, SqliteError};
 use zeroize::Zeroizing;
 
 pub use backup::{BackupError, BackupReport, restore, write_backup};
-pub use chats::ChatRow;
 pub use claims::Claimed;
 pub use companions::{Companion, CompanionStatus};
 pub use delta::Delta;
@@ -137,9 +135,7 @@ struct Counters {
 /// The open database.
 #[derive(Debug)]
 pub struct Store {
-    conn: Connection,
-    key: DeviceKey,
-    open: bool,
+    conn: Database,
     counters: Counters,
     /// The counters as they are stored in the database.
     stored: Counters,
@@ -148,8 +144,6 @@ pub struct Store {
     in_doubt: bool,
     /// The revision up to which markers of deleted rows may have been removed.
     floor: u64,
-    /// Reserved disk space; `None` for a database that the caller opened.
-    reserve: Option<Reserve>,
 }
 
 /// Converts a number for SQLite. Numbers of the protocol are below 2^62, so none is truncated.
@@ -181,24 +175,22 @@ impl Store {
     pub fn open(dir: &Path) -> Result<(Self, Account), StoreError> {
         let key = schema::load_key(dir)?;
         let (conn, reserve) = sqlite::open_reserved(&dir.join(DATABASE))?;
-        let (mut store, account) = Self::take_over(conn, key)?;
-        store.reserve = Some(reserve);
-        Ok((store, account))
+        Self::take_over(Database::new(conn, key, Some(reserve)))
     }
 
     /// Checks an opened database, which must have an account, and completes its tables.
-    fn take_over(mut conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
+    fn take_over(mut conn: Database) -> Result<(Self, Account), StoreError> {
         schema::check(&mut conn)?;
-        let (account, counters) = schema::read_account(&conn, &key)?;
+        let (account, counters) = schema::read_account(&conn)?;
         schema::complete(&conn)?;
-        let mut store = Self::new(conn, key, counters);
+        let mut store = Self::new(conn, counters);
         store.prune_markers()?;
         Ok((store, account))
     }
 
-    /// Creates a store over a connection, with no transaction open.
-    fn new(conn: Connection, key: DeviceKey, counters: Counters) -> Self {
-        Self { conn, key, open: false, counters, stored: counters, floor: 0, in_doubt: false, reserve: None }
+    /// Creates a store over a database, with no transaction open.
+    fn new(conn: Database, counters: Counters) -> Self {
+        Self { conn, counters, stored: counters, floor: 0, in_doubt: false }
     }
 
     /// Opens the phone, or creates an account with this name. In the transaction that creates the account,
@@ -224,21 +216,14 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`] if it cannot be opened.
     pub fn begin(&mut self) -> Result<(), StoreError> {
-        if !self.open {
-            if self.reserve.as_ref().is_some_and(Reserve::is_wanted) {
-                self.make_room();
-            }
-            sqlite::begin_kept(&self.conn)?;
-            self.read_counters()?;
-            self.open = true;
-        }
-        Ok(())
+        let _ = self.conn.write()?;
+        self.read_counters()
     }
 
-    /// Returns whether a transaction is open.
+    /// Returns the database, with the rows of the handfast crates, for reading.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.open
+    pub fn database(&self) -> &Database {
+        &self.conn
     }
 
     /// Makes the open transaction durable, if there is one.
@@ -247,7 +232,7 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`] if that fails; call [`Store::roll_back`] then.
     pub fn commit(&mut self) -> Result<(), StoreError> {
-        if !self.open {
+        if !self.conn.is_open() {
             return Ok(());
         }
         if self.counters != self.stored {
@@ -261,18 +246,14 @@ impl Store {
         if self.counters.rev > oldest {
             self.prune_markers()?;
         }
-        let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
-        self.open = false;
+        self.conn.commit()?;
         self.stored = self.counters;
         Ok(())
     }
 
-    /// Empties the log with the reserved disk space, after a write failed perhaps because the disk is full.
-    /// No transaction may be open. If this does not help, the next write reports why.
+    /// Empties the log with the reserved disk space: see [`Database::make_room`].
     pub fn make_room(&mut self) {
-        if let Some(reserve) = &mut self.reserve {
-            let _ = sqlite::make_room(&self.conn, reserve);
-        }
+        self.conn.make_room();
     }
 
     /// Rolls back the open transaction, if there is one.
@@ -281,8 +262,8 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`]; nothing may be read or written until a further call succeeds.
     pub fn roll_back(&mut self) -> Result<(), StoreError> {
-        (self.open, self.in_doubt) = (false, true);
-        sqlite::roll_back(&self.conn)?;
+        self.in_doubt = true;
+        self.conn.roll_back()?;
         self.read_counters()
     }
 
@@ -304,7 +285,7 @@ impl Store {
     /// [`StoreError::Conflict`] when another process wrote, or [`StoreError::Sqlite`].
     pub fn apply(&mut self, commit: &Commit) -> Result<(), StoreError> {
         self.begin()?;
-        Ok(commit.apply(&mut Txn::new(&self.conn, &self.key))?)
+        Ok(self.conn.apply(commit)?)
     }
 
     /// Returns the newest revision whose changes are durable.
@@ -337,24 +318,6 @@ impl Store {
         Ok(serial)
     }
 
-    /// Returns the mailbox ids of the links that have rows of the handfast crates.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Sqlite`] if they cannot be read.
-    pub fn links(&self) -> Result<Vec<MailboxId>, StoreError> {
-        Ok(sqlite::links(&self.conn)?)
-    }
-
-    /// Returns the rows (key and value) that the handfast crates keep for a link.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Sqlite`] if they cannot be read.
-    pub fn pairs(&self, link: MailboxId) -> Result<Pairs, StoreError> {
-        Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
-    }
-
     /// Deletes the rows that the handfast crates keep for a link.
     ///
     /// # Errors
@@ -362,17 +325,7 @@ impl Store {
     /// [`StoreError::Sqlite`] if they cannot be deleted.
     pub fn forget_link(&mut self, link: MailboxId) -> Result<(), StoreError> {
         self.begin()?;
-        let _ = self.conn.execute("DELETE FROM handfast WHERE link = ?1", [link.as_bytes()])?;
-        Ok(())
-    }
-
-    /// Returns the settings on which durability depends.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Sqlite`] if they cannot be read.
-    pub fn settings(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
-        Ok(sqlite::settings(&self.conn)?)
+        Ok(self.conn.forget_link(link)?)
     }
 
     /// Returns the revision from which on the log contains all markers of deleted rows.

@@ -1,6 +1,7 @@
 //! Events and answers as text for people, made of the same objects that `--json` prints.
 
-use handfast_programs::fields::{lines, number, rows, text};
+use handfast_programs::chats::{chat_table, content, last_seen};
+use handfast_programs::fields::{number, rows, text};
 use handfast_programs::{ago, columns, printable, size, usage_words};
 use serde_json::Value;
 
@@ -178,7 +179,7 @@ fn warning(code: &str, event: &Value) -> String {
 #[must_use]
 pub fn answer(answer: &Value, now_ms: u64) -> String {
     if answer["chats"].is_array() {
-        return chats(answer, now_ms);
+        return chat_table(answer, now_ms);
     }
     if answer["messages"].is_array() {
         return history(answer, now_ms);
@@ -218,16 +219,6 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
     printable(&answer.to_string())
 }
 
-fn chats(answer: &Value, now_ms: u64) -> String {
-    let mut table = vec![["CHAT", "NEW", "TITLE", "LAST", "TEXT"].map(str::to_owned)];
-    table.extend(rows(answer, "chats").map(|row| {
-        let last = number(row, "last_time_ms");
-        let last = if last == 0 { String::new() } else { ago(last, now_ms) };
-        [row["chat"].to_string(), row["unread"].to_string(), text(row, "title"), last, text(row, "last_text")]
-    }));
-    columns(&table)
-}
-
 fn history(answer: &Value, now_ms: u64) -> String {
     let mut table = vec![["ID", "WHEN", "WHO", "TEXT"].map(str::to_owned)];
     table.extend(rows(answer, "messages").map(|row| {
@@ -235,27 +226,9 @@ fn history(answer: &Value, now_ms: u64) -> String {
             author if author.is_empty() => format!("you ({})", delivery(number(row, "state"))),
             author => author,
         };
-        let what = match row["content"].as_str() {
-            None => lines(row, "text"),
-            Some(content) => {
-                let bytes = size(number(row, "media_size"));
-                format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), lines(row, "text"))
-            }
-        };
-        [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), who, what + &changes(row)]
+        [row["id"].to_string(), ago(number(row, "time_ms"), now_ms), who, content(row)]
     }));
     columns(&table)
-}
-
-/// Returns in words whether a message was edited, and its reactions.
-fn changes(row: &Value) -> String {
-    let edited = if row["edited"] == true { " (edited)" } else { "" };
-    let reactions = rows(row, "reactions").map(|of| {
-        let author = text(of, "author");
-        let author = if author.is_empty() { "you" } else { &author };
-        format!(" [{} {author}]", text(of, "reaction"))
-    });
-    edited.to_owned() + &reactions.collect::<String>()
 }
 
 /// Returns the delivery state of a message of this account, in words.
@@ -273,10 +246,8 @@ fn delivery(state: u64) -> &'static str {
 fn companions(answer: &Value, now_ms: u64) -> String {
     let mut table = vec![["ID", "LABEL", "STATUS", "NOW", "LAST SEEN"].map(str::to_owned)];
     table.extend(rows(answer, "companions").map(|row| {
-        let seen = number(row, "seen_ms");
-        let seen = if seen == 0 { "never".to_owned() } else { ago(seen, now_ms) };
         let now = state(row["state"].as_str().unwrap_or_default()).to_owned();
-        [text(row, "companion"), text(row, "label"), text(row, "status"), now, seen]
+        [text(row, "companion"), text(row, "label"), text(row, "status"), now, last_seen(row, now_ms)]
     }));
     if table.len() == 1 {
         return "No companion is linked; `scan` links one.".to_owned();

@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use handfast_testkit::process::{Running, fails};
 
 fn phone(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_handfast-phone"))
@@ -13,16 +15,6 @@ fn phone(dir: &Path, args: &[&str]) -> Output {
         .stdin(Stdio::null())
         .output()
         .expect("the binary runs")
-}
-
-/// It fails with this code, one clear line, and these words in it.
-fn fails(output: &Output, code: i32, words: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(words), "{said}");
-    if code == 1 {
-        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
-    }
 }
 
 #[test]
@@ -64,16 +56,6 @@ fn a_directory_has_one_phone() {
     let dir = tempfile::tempdir().expect("a directory");
     let _held = handfast_programs::DirLock::acquire(dir.path()).expect("free");
     fails(&phone(dir.path(), &["run"]), 1, "another process uses");
-}
-
-/// A running phone that is ended with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Starts the phone of a directory; gives its first line.

@@ -9,6 +9,7 @@
 //! | [`account`] | an application of a link: commands, rows, files; `World` is two of them |
 //! | [`pairing`] | two devices that pair, and their users; `Couple` |
 //! | [`evil`], [`raw`] | scripted peers with real keys, in place of a relay and a device, or at the relay |
+//! | [`process`] | programs that a test starts |
 //! | [`keys`], [`commands`], [`frames`] | links and commands whose keys are fixed, and frames of them |
 //!
 //! It switches on `hazmat`: nothing that ships may depend on it.
@@ -30,6 +31,7 @@ pub mod keys;
 pub mod machine;
 pub mod net;
 pub mod pairing;
+pub mod process;
 pub mod raw;
 pub mod relay;
 

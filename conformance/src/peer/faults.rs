@@ -102,7 +102,7 @@ impl Case {
 
     /// Records of these frames, which must not end the connection.
     fn borne(self, reqs: Reqs, records: Vec<Vec<Frame>>) -> Fault {
-        self.frames(reqs, records).also(|peer| peer.lives())
+        self.frames(reqs, records).also(lives)
     }
 
     /// A record of these bytes, filled with zeros to a length.
@@ -110,6 +110,11 @@ impl Case {
         let records = vec![plain_record(start, len)];
         Fault { records, ..self.connected(reqs, move |peer| peer.send_plain(start, len)) }
     }
+}
+
+/// The connection goes on.
+fn lives(peer: &mut Peer<'_>) -> Step {
+    peer.lives()
 }
 
 impl Fault {

@@ -332,7 +332,7 @@ impl App {
         now: Now,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), StoreError> {
-        if self.store.links()?.contains(&link) {
+        if self.store.database().links()?.contains(&link) {
             return self.load_link(link, now, rng);
         }
         self.store.forget_companion(link)?;

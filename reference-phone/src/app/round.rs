@@ -202,7 +202,7 @@ impl Application for App {
 
     fn commit(&mut self, now: Timestamp) -> Result<bool, StoreError> {
         self.forget_over()?;
-        let is_open = self.store.is_open();
+        let is_open = self.store.database().is_open();
         if is_open {
             handfast_programs::kill_point!("phone.before_commit");
             self.store.commit()?;

@@ -310,7 +310,7 @@ fn an_offer_that_nobody_accepted_is_forgotten_at_a_start_after_ten_minutes() {
         let (dir, store, account, link, now) = offered();
         let app = start(&dir, store, account, Now { wall_ms: now.wall_ms + age_ms, ..now });
         assert_eq!(app.store().companions().unwrap().len(), kept, "{age_ms} ms");
-        assert_eq!(app.store().pairs(link).unwrap().is_empty(), kept == 0, "{age_ms} ms");
+        assert_eq!(app.store().database().pairs(link).unwrap().is_empty(), kept == 0, "{age_ms} ms");
     }
 }
 
@@ -322,7 +322,7 @@ fn an_offer_of_which_two_holders_were_seen_is_kept_at_a_start() {
     store.commit().unwrap();
     let app = start(&dir, store, account, Now { wall_ms: now.wall_ms + 240 * OFFER_KEPT_MS, ..now });
     assert_eq!(app.store().companions().unwrap()[0].status, CompanionStatus::Suspended);
-    assert!(app.store().links().unwrap().contains(&link));
+    assert!(app.store().database().links().unwrap().contains(&link));
 }
 
 // req: HSK-130
@@ -335,10 +335,13 @@ fn an_offer_that_nobody_accepted_is_forgotten_while_the_phone_runs() {
         let mut app = start(&dir, store, account, now);
         let left = OFFER_KEPT_MS - before_ms;
         assert_eq!(round(&mut app, later(now, left - 1)), []);
-        assert!(app.store().links().unwrap().contains(&link));
+        assert!(app.store().database().links().unwrap().contains(&link));
         let told = round(&mut app, later(now, left));
         assert!(matches!(told.as_slice(), [AppEvent::OfferOver { .. }]), "{told:?}");
-        assert!(app.store().pairs(link).unwrap().is_empty() && app.store().companions().unwrap().is_empty());
+        assert!(
+            app.store().database().pairs(link).unwrap().is_empty()
+                && app.store().companions().unwrap().is_empty()
+        );
         assert_eq!(round(&mut app, later(now, 10 * OFFER_KEPT_MS)), []);
     }
 }
@@ -354,7 +357,7 @@ fn an_offer_is_cancelled_at_once_and_only_an_offer() {
     app.cancel(now, companion).unwrap();
     let told = round(&mut app, now);
     assert!(matches!(told.as_slice(), [AppEvent::OfferOver { .. }]), "{told:?}");
-    assert!(app.store().pairs(link).unwrap().is_empty(), "not even the version of its rows");
+    assert!(app.store().database().pairs(link).unwrap().is_empty(), "not even the version of its rows");
     assert!(matches!(app.cancel(now, companion), Err(VerbError::NoSuchCompanion(_))));
 }
 

@@ -7,12 +7,14 @@ use handfast::codec::ids::CompanionId;
 use handfast::codec::limits::{REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast::codec::signed;
 use handfast::session::{LinkState, SendRefused};
+use handfast::sqlite;
 use handfast_messages::{MediaDescriptor, MessageState};
 
 use super::{App, Now};
 use crate::policy::RelayRefused;
-use crate::store::{ChatRow, Companion, CompanionStatus, NewMessage, StoreError, StoredMessage};
+use crate::store::{Companion, CompanionStatus, NewMessage, StoreError, StoredMessage};
 use crate::upstream::Change;
+use handfast_programs::chats::ChatRow;
 use handfast_programs::{ImportError, Imported, MediaDir};
 
 /// The reason why a call of the user was not carried out.
@@ -384,7 +386,7 @@ impl App {
             account: self.account.name.clone(),
             rev: self.store.rev(),
             counts: self.store.counts()?,
-            settings: self.store.settings()?,
+            settings: sqlite::settings(self.store.database()).map_err(StoreError::from)?,
             links: links.collect(),
             scanning: self.host.attempts().next().is_some(),
         })

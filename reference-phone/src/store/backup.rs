@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
-use super::schema::{self, DEVICE_KEY_NEW, TABLES, VERSION};
+use super::schema::{self, DEVICE_KEY_NEW, STEPS, TABLES, VERSION};
 use super::{DATABASE, DEVICE_KEY, StoreError, sql, unsql, unwrap_account_key, wrap_account_key};
 use handfast_programs::MediaDir;
 
@@ -209,7 +209,7 @@ fn attach(part: &Path, src: &Path) -> Result<Connection, BackupError> {
 /// [`LEFT_OUT`]. Returns the version.
 fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
     let version: i64 = conn.query_row("PRAGMA src.user_version", [], |row| row.get(0))?;
-    let (taken, _) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
+    let (taken, _) = sqlite::split_steps(&STEPS, version).ok_or(StoreError::Newer(version))?;
     // req: HSK-090
     conn.execute_batch(TABLES)?;
     for step in taken {
@@ -233,7 +233,7 @@ fn copy_tables(conn: &Connection) -> Result<i64, BackupError> {
 
 /// Migrates tables of an older version to this program's version, once all rows are copied.
 fn bring_up(conn: &Connection, version: i64) -> Result<(), BackupError> {
-    let (_, missing) = schema::steps_of(version).ok_or(StoreError::Newer(version))?;
+    let (_, missing) = sqlite::split_steps(&STEPS, version).ok_or(StoreError::Newer(version))?;
     for step in missing {
         step.take(conn)?;
     }

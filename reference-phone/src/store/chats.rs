@@ -1,59 +1,11 @@
 //! The chats of the account.
 
 use handfast::codec::limits::{PREVIEW_LEN_MAX, TITLE_LEN_MAX};
-use handfast_messages::{Item, MessageState};
-use rusqlite::{OptionalExtension, Row, params};
+use handfast_messages::MessageState;
+use handfast_programs::chats::ChatRow;
+use rusqlite::{OptionalExtension, params};
 
 use super::{NewMessage, Store, StoreError, cut, sql, unsql};
-
-/// A row of the table of chats.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ChatRow {
-    /// The chat's id.
-    pub chat: u64,
-    /// The chat's title.
-    pub title: String,
-    /// The id of the chat's newest message; 0 if there is none.
-    pub last_message: u64,
-    /// The beginning of the newest message's text.
-    pub last_text: String,
-    /// When the newest message was written, in milliseconds since 1970.
-    pub last_time_ms: u64,
-    /// The number of unread messages.
-    pub unread: u64,
-    /// The revision of the chat's last change.
-    pub rev: u64,
-}
-
-pub(super) const COLUMNS: &str = "chat, title, last_message, last_text, last_time_ms, unread, rev";
-
-impl ChatRow {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            chat: unsql(row.get(0)?),
-            title: row.get(1)?,
-            last_message: unsql(row.get(2)?),
-            last_text: row.get(3)?,
-            last_time_ms: unsql(row.get(4)?),
-            unread: unsql(row.get(5)?),
-            rev: unsql(row.get(6)?),
-        })
-    }
-
-    /// Returns the chat in the form in which companions get it.
-    #[must_use]
-    pub fn item(&self) -> Item {
-        Item::Chat {
-            chat: self.chat,
-            title: self.title.clone(),
-            last_message: self.last_message,
-            last_text: self.last_text.clone(),
-            last_time: self.last_time_ms,
-            unread: self.unread,
-        }
-    }
-}
 
 impl Store {
     /// Adds a chat with a contact of the messenger's network.
@@ -77,11 +29,7 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`] if the read fails.
     pub fn chats(&self) -> Result<Vec<ChatRow>, StoreError> {
-        let mut query = self
-            .conn
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM chats ORDER BY last_message DESC, chat"))?;
-        let rows = query.query_map([], ChatRow::read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(ChatRow::all(&self.conn)?)
     }
 
     /// Returns the contact of a chat; `None` if there is no such chat.

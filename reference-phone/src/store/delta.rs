@@ -4,17 +4,24 @@ use bytes::Bytes;
 use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::limits::CHAT_WINDOW;
 use handfast::session::RowList;
-use handfast_messages::CollectionName;
+use handfast_messages::{CollectionName, Item};
+use handfast_programs::chats::ChatRow;
 use rusqlite::{OptionalExtension, params};
 
-use super::{ChatRow, Companion, Store, StoreError, StoredMessage, chats, companions, messages, sql, unsql};
+use super::{Companion, Store, StoreError, StoredMessage, companions, messages, sql, unsql};
 
-impl ChatRow {
-    /// Returns the chat as a row of the collection of chats.
-    pub(super) fn row(&self) -> Row {
-        // req: MSG-004
-        Row { id: RowId::from_number(self.chat), rev: self.rev, body: self.item().encode() }
-    }
+/// Returns a chat as a row of the collection of chats.
+pub(super) fn chat_row(chat: ChatRow) -> Row {
+    let item = Item::Chat {
+        chat: chat.chat,
+        title: chat.title,
+        last_message: chat.last_message,
+        last_text: chat.last_text,
+        last_time: chat.last_time_ms,
+        unread: chat.unread,
+    };
+    // req: MSG-004
+    Row { id: RowId::from_number(chat.chat), rev: chat.rev, body: item.encode() }
 }
 
 impl StoredMessage {
@@ -78,10 +85,10 @@ impl Store {
             Some(CollectionName::Chats) => {
                 let mut query = self.conn.prepare_cached(&format!(
                     "SELECT {} FROM chats WHERE rev > ?1 AND rev <= ?2 ORDER BY rev",
-                    chats::COLUMNS
+                    ChatRow::COLUMNS
                 ))?;
-                let rows = query
-                    .query_map([sql(after), sql(newest)], |row| ChatRow::read(row).map(|chat| chat.row()))?;
+                let rows =
+                    query.query_map([sql(after), sql(newest)], |row| ChatRow::read(row).map(chat_row))?;
                 take(rows, after, newest, budget)
             }
             Some(CollectionName::Messages(chat)) => {

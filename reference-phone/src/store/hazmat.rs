@@ -1,6 +1,6 @@
 //! Stores over a connection and with keys that the caller provides, for the simulator.
 
-use handfast::sqlite::DeviceKey;
+use handfast::sqlite::{Database, DeviceKey};
 use rusqlite::Connection;
 
 use super::{Account, Counters, Store, StoreError, schema};
@@ -12,7 +12,7 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub fn over(conn: Connection, key: DeviceKey) -> Result<(Self, Account), StoreError> {
-        Self::take_over(conn, key)
+        Self::take_over(Database::new(conn, key, None))
     }
 
     /// Creates this account in an empty database.
@@ -27,14 +27,8 @@ impl Store {
         fill: impl FnOnce(&mut Self) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
-        let mut store = Self::new(conn, key, counters);
+        let mut store = Self::new(Database::new(conn, key, None), counters);
         schema::create_account(&mut store, account, fill)?;
         Ok(store)
-    }
-
-    /// Returns the connection, so that the simulator can inspect the database.
-    #[must_use]
-    pub fn connection(&self) -> &Connection {
-        &self.conn
     }
 }

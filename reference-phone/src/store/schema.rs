@@ -7,7 +7,7 @@ use std::path::Path;
 use handfast::codec::ids::{LogId, MailboxId};
 use handfast::handshake::identity::SigningKey;
 use handfast::handshake::key_schedule::old_command_key;
-use handfast::sqlite::{self, DeviceKey, SqliteError, file};
+use handfast::sqlite::{self, Database, DeviceKey, Migration, SqliteError, Tables, file};
 use rusqlite::{Connection, OptionalExtension, params};
 use zeroize::Zeroizing;
 
@@ -141,7 +141,7 @@ ALTER TABLE messages DROP COLUMN cmd_id;
 CREATE UNIQUE INDEX messages_command ON messages(companion, command) WHERE companion IS NOT NULL;
 ";
 
-fn take_step_5(conn: &Connection) -> rusqlite::Result<()> {
+fn take_step_5(conn: &Connection) -> Result<(), SqliteError> {
     conn.execute_batch(TABLES_5)?;
     let mut query = conn.prepare(
         "SELECT chat, id, link, cmd_id FROM messages JOIN companions USING(companion) WHERE cmd_id IS NOT NULL",
@@ -155,35 +155,16 @@ fn take_step_5(conn: &Connection) -> rusqlite::Result<()> {
         let key = old_command_key(&MailboxId::from_bytes(link), unsql(number));
         let _ = update.execute(params![chat, id, key.as_bytes()])?;
     }
-    conn.execute_batch(TABLES_5_KEYED)
-}
-
-/// The migration of the tables from one version to the next.
-#[derive(Clone, Copy)]
-pub(super) enum Step {
-    Batch(&'static str),
-    Rows(fn(&Connection) -> rusqlite::Result<()>),
-}
-
-impl Step {
-    /// Executes the migration in the open transaction.
-    pub(super) fn take(self, conn: &Connection) -> rusqlite::Result<()> {
-        match self {
-            Self::Batch(sql) => conn.execute_batch(sql),
-            Self::Rows(take) => take(conn),
-        }
-    }
+    Ok(conn.execute_batch(TABLES_5_KEYED)?)
 }
 
 /// The migrations of the tables, beginning with that from version 1 to version 2.
-const STEPS: [Step; 4] =
-    [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
-
-/// Returns the migrations that tables of this version have behind them, and those that they still need.
-/// Returns `None` for a version that no program of this kind has written.
-pub(super) fn steps_of(version: i64) -> Option<(&'static [Step], &'static [Step])> {
-    STEPS.split_at_checked(usize::try_from(version).ok()?.checked_sub(1)?)
-}
+pub(super) const STEPS: [Migration; 4] = [
+    Migration::Batch(TABLES_2),
+    Migration::Batch(TABLES_3),
+    Migration::Batch(TABLES_4),
+    Migration::Rows(take_step_5),
+];
 
 /// Tables and indexes that were added after the first release. They are created if they do not exist.
 const LATER: &str = "
@@ -210,19 +191,10 @@ pub(super) fn complete(conn: &Connection) -> Result<(), StoreError> {
 
 /// Refuses tables of a newer program, and migrates older ones.
 pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
-    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match version {
-        VERSION => Ok(()),
-        newer if newer > VERSION => Err(StoreError::Newer(newer)),
-        older => {
-            let (_, missing) = steps_of(older).ok_or(StoreError::NotWhole)?;
-            let txn = sqlite::begin(conn)?;
-            for step in missing {
-                step.take(&txn)?;
-            }
-            txn.pragma_update(None, "user_version", VERSION)?;
-            Ok(txn.commit()?)
-        }
+    match sqlite::migrate(conn, VERSION, &STEPS)? {
+        Tables::Current => Ok(()),
+        Tables::Newer(version) => Err(StoreError::Newer(version)),
+        Tables::Foreign => Err(StoreError::NotWhole),
     }
 }
 
@@ -270,7 +242,7 @@ pub(super) fn load_key(dir: &Path) -> Result<DeviceKey, StoreError> {
 }
 
 /// Reads the account from an opened database.
-pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Account, Counters), StoreError> {
+pub(super) fn read_account(conn: &Database) -> Result<(Account, Counters), StoreError> {
     let row = conn
         .query_row("SELECT name, key, log_id FROM account", [], |row| {
             Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, [u8; 16]>(2)?))
@@ -278,7 +250,7 @@ pub(super) fn read_account(conn: &Connection, key: &DeviceKey) -> Result<(Accoun
         .optional()?;
     let (name, wrapped, log_id) = row.ok_or(StoreError::NotWhole)?;
     let account =
-        Account { name, key: unwrap_account_key(key, &wrapped)?, log_id: LogId::from_bytes(log_id) };
+        Account { name, key: unwrap_account_key(conn.key(), &wrapped)?, log_id: LogId::from_bytes(log_id) };
     Ok((account, read_counters(conn)?))
 }
 
@@ -316,8 +288,7 @@ pub(super) fn create(
     };
     let counters = Counters { rev: 0, next_message: 1, next_serial: 1 };
     let (conn, reserve) = sqlite::open_reserved(&dir.join(DATABASE))?;
-    let mut store = Store::new(conn, key, counters);
-    store.reserve = Some(reserve);
+    let mut store = Store::new(Database::new(conn, key, Some(reserve)), counters);
     create_account(&mut store, &account, fill)?;
     // From here on the main database file is complete without the log.
     let _: i64 = store.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
@@ -338,7 +309,7 @@ pub(super) fn create_account(
     }
     complete(&store.conn)?;
     sqlite::create_table(&store.conn)?;
-    let wrapped = wrap_account_key(&store.key, &account.key)?;
+    let wrapped = wrap_account_key(store.conn.key(), &account.key)?;
     let _ = store.conn.execute(
         "INSERT INTO account(id, name, key, log_id, rev, next_message, next_serial) VALUES(1, ?1, ?2, ?3, 0, 1, 1)",
         params![account.name, wrapped, account.log_id.as_bytes()],

@@ -5,9 +5,11 @@ use handfast::codec::frame::{Collection, PageCursor, Row, RowId};
 use handfast::codec::limits::CHAT_WINDOW;
 use handfast::session::{RowDigest, RowList};
 use handfast_messages::CollectionName;
+use handfast_programs::chats::ChatRow;
 use rusqlite::params;
 
-use super::{ChatRow, Store, StoreError, chats, companions, messages, sql, unsql};
+use super::delta::chat_row;
+use super::{Store, StoreError, companions, messages, sql, unsql};
 
 /// A page, in the form that `PhoneEndpoint::provide_page` takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +85,12 @@ impl Store {
                 let mut query = self.conn.prepare_cached(&format!(
                     "SELECT {} FROM chats WHERE (last_message, chat) < (?1, ?2)
                      ORDER BY last_message DESC, chat DESC",
-                    chats::COLUMNS
+                    ChatRow::COLUMNS
                 ))?;
                 let rows = query.query_map([sql(place.message), sql(place.chat)], |row| {
-                    ChatRow::read(row).map(|chat| (chat.row(), chat.last_message, chat.chat))
+                    let chat = ChatRow::read(row)?;
+                    let (message, number) = (chat.last_message, chat.chat);
+                    Ok((chat_row(chat), message, number))
                 })?;
                 fill(rows, place.rev, budget).map(Some)
             }

@@ -5,7 +5,7 @@ use handfast_messages::CollectionName;
 use serde_json::{Value, json};
 
 use crate::app::{AppEvent, Status};
-use crate::store::{Chat, LinkedCompanion, Message};
+use crate::store::{LinkedCompanion, Message};
 
 fn row(m: &Message) -> Value {
     let (content, media_type, name, size) = match &m.media {
@@ -105,14 +105,6 @@ fn forgotten(waiting: &[(u64, String)]) -> Value {
         "this companion was put back to an earlier state, too far to go on: a profile of it was restored or copied. \
          What waits here may have been sent, and is kept; write down what you need, then run `logout --yes` and link \
          it again"})
-}
-
-pub(crate) fn chats(chats: &[Chat]) -> Value {
-    let rows = chats.iter().map(|c| {
-        json!({"chat": c.chat, "title": c.title, "last_message": c.last_message, "last_text": c.last_text,
-            "last_time_ms": c.last_time_ms, "unread": c.unread})
-    });
-    json!({"chats": rows.collect::<Vec<_>>()})
 }
 
 pub(crate) fn history(messages: &[Message]) -> Value {

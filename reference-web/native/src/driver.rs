@@ -8,21 +8,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
 use handfast::codec::ids::CommandKey;
-use handfast::driver::{Connector, SleepWatch, SocketEvent, SocketSet, hand_over, os_rng};
-use handfast::host::Application as _;
+use handfast::driver::{Connector, os_rng};
 use handfast::{RelayName, Timestamp};
+use handfast_programs::chats::chat_list;
 use handfast_programs::{
-    Clock, ControlEvent, Destination, DirLock, FileJobs, Inbox, Progress, Replies, StdinEvent, field_hex,
-    field_str, field_u64, log_socket, run_core, serve_control, spawn_stdin, usage,
+    Asker, Clock, Core, CoreIo, Destination, DirLock, Input, Progress, Replies, StdinEvent,
+    answer_or_refusal, field_hex, field_str, field_u64, run_program_core, spawn_stdin,
 };
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
-use self::core::{Asker, Core, FileEvent, Input, answer_or_refusal};
+use self::core::{FileEvent, Own, WebCore};
 use self::files::{attach, put_of, remove_picture, wanted};
-use crate::app::{App, AppEvent, AppOutput, Sent, SocketTag};
+use crate::app::{App, AppEvent, Sent, Settled};
 use crate::describe;
 use crate::store::Store;
 
@@ -75,30 +74,14 @@ pub fn run(
         Mode::Pair { qr_png } => qr_png.clone(),
         Mode::Run { .. } => None,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let handle = || runtime.handle().clone();
-    let (events, inbox) = Inbox::new(256)?;
-    let server = serve_control(runtime.handle(), &lock, events.clone(), Input::Control)
-        .context("the control socket cannot be made")?;
-    spawn_stdin(events.clone(), Input::Stdin)?;
     let drawn = Arc::new(AtomicBool::new(false));
-    let core = Core {
-        app,
-        mode,
-        clock,
-        sockets: SocketSet::new(handle(), connector, events.clone(), Input::Socket),
-        files: FileJobs::new(handle(), events.clone()),
-        drawing: false,
-        drawn: Arc::clone(&drawn),
-        next_drawing: None,
-        console,
-        end: None,
-    };
-    let result = run_core(&runtime, &events, Input::Stop, move || core.run(inbox))?;
-    drop(server);
-    runtime.shutdown_background();
-    picture.filter(|_| drawn.load(Ordering::Relaxed)).into_iter().for_each(remove_picture);
-    result?
+    let is_drawn = Arc::clone(&drawn);
+    let result = run_program_core(&lock, clock, connector, |io, events| {
+        spawn_stdin(events.clone(), |event| Input::Own(Own::Stdin(event)))?;
+        Ok(WebCore { app, mode, io, drawing: false, drawn, next_drawing: None, console, end: None })
+    });
+    picture.filter(|_| is_drawn.load(Ordering::Relaxed)).into_iter().for_each(remove_picture);
+    result
 }
 
 /// Checks that a relay which the user named is the one of the link. Phone and companion have signed the
@@ -115,114 +98,100 @@ fn require_relay(app: &App, given: Option<&RelayName>) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Core {
-    fn run(mut self, mut inbox: Inbox<Input>) -> anyhow::Result<()> {
-        let mut rng = os_rng()?;
+impl Core for WebCore {
+    type Own = Own;
+    type App = App;
+
+    fn io(&mut self) -> &mut CoreIo<Own> {
+        &mut self.io
+    }
+
+    fn app(&mut self) -> &mut App {
+        &mut self.app
+    }
+
+    fn started(&mut self) {
         if matches!(self.mode, Mode::Run { .. }) {
             (self.console.tell)(&json!({"event": "ready", "pid": std::process::id()}));
         }
-        let mut sleep = SleepWatch::start(self.clock);
-        let mut batch = Vec::new();
-        loop {
-            let mut answers = Vec::new();
-            for input in batch.drain(..) {
-                match input {
-                    Input::Stop => return Ok(()),
-                    Input::Socket(tag, event) => self.socket(&mut rng, tag, event),
-                    Input::Stdin(StdinEvent::Line(line)) => {
-                        let object = (self.console.read)(&line);
-                        let answer = object.and_then(|object| self.request(&object, &None));
-                        answers.extend(answer_or_refusal(answer).map(|line| (None, line)));
-                    }
-                    Input::Stdin(StdinEvent::Bad) => {
-                        answers.push((None, json!({"error": "the line is too long or no UTF-8"})));
-                    }
-                    Input::Stdin(_) | Input::Control(ControlEvent::Gone { .. }) => {}
-                    Input::Control(ControlEvent::Object { object, replies, .. }) => {
-                        let asker = Some(replies);
-                        let answer = self.request(&object, &asker);
-                        answers.extend(answer_or_refusal(answer).map(|line| (asker, line)));
-                    }
-                    Input::File(event) => answers.extend(self.file(event)),
-                }
-            }
-            let now = self.clock.now();
-            if sleep.has_jumped() {
-                self.app.probe(now);
-            }
-            self.app.handle_timeout(now, &mut rng);
-            let settled = self.app.settle(now, &mut rng)?;
-            if let Some(failure) = &settled.failure {
-                tracing::warn!(%failure, "a round could not be stored");
-            }
-            for (replies, line) in answers {
-                let line =
-                    settled.failure.as_ref().map_or(line, |failure| json!({"error": failure.to_string()}));
-                self.answer(replies.as_ref(), line);
-            }
-            for output in settled.outputs {
-                self.output(output)?;
-            }
-            if let Some(end) = self.end.take() {
-                return end;
-            }
-            let wait = self.app.deadline().map(|at| at.since(self.clock.now()));
-            if !inbox.wait(Some(SleepWatch::wait(wait)), &mut batch) {
-                return Ok(());
-            }
-        }
     }
 
-    fn answer(&self, replies: Option<&Replies>, line: Value) {
-        match replies {
+    fn request(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        _: u64,
+        object: &Map<String, Value>,
+        replies: &Replies,
+    ) -> anyhow::Result<Option<Value>> {
+        self.begin(rng, object, Some(replies))
+    }
+
+    fn input(&mut self, rng: &mut dyn CryptoRng, input: Own) -> Option<(Asker, Value)> {
+        let line = match input {
+            Own::Stdin(StdinEvent::Line(line)) => {
+                let object = (self.console.read)(&line);
+                answer_or_refusal(object.and_then(|object| self.begin(rng, &object, None)))?
+            }
+            Own::Stdin(StdinEvent::Bad) => json!({"error": "the line is too long or no UTF-8"}),
+            Own::Stdin(_) => return None,
+            Own::File(event) => return self.file(rng, event),
+        };
+        Some((None, line))
+    }
+
+    fn settle(&mut self, rng: &mut dyn CryptoRng) -> anyhow::Result<Settled> {
+        let now = self.io.clock.now();
+        self.app.handle_timeout(now, rng);
+        Ok(self.app.settle(now, rng)?)
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.app.deadline()
+    }
+
+    fn answer(&self, asker: Asker, line: Value) {
+        match asker {
             // The client may have gone, so a failure does not matter.
             Some(replies) => drop(replies.send(line)),
             None => (self.console.tell)(&line),
         }
     }
 
-    // Logs contain sockets, events, sizes and codes. They never contain a text, a name, a key or a payload.
-    fn socket(&mut self, rng: &mut dyn CryptoRng, tag: SocketTag, event: SocketEvent) {
-        log_socket(tag.get(), &event);
-        if matches!(event, SocketEvent::Closed(_)) {
-            self.sockets.closed(tag);
+    fn event(&mut self, event: AppEvent) -> anyhow::Result<()> {
+        match event {
+            AppEvent::Code { text } => return self.draw_code(text),
+            AppEvent::Export { content, out } => {
+                self.export(content, out);
+                return Ok(());
+            }
+            _ => {}
         }
-        hand_over(self.app.host(), self.clock.now(), rng, tag, event);
-    }
-
-    fn output(&mut self, output: AppOutput) -> anyhow::Result<()> {
-        match output {
-            AppOutput::Connect { socket, relay } => {
-                tracing::debug!(socket = socket.get(), %relay, "connecting");
-                self.sockets.connect(socket, relay);
+        let line = describe::event(&event);
+        tracing::debug!(event = %line["event"]);
+        (self.console.tell)(&line);
+        match (&self.mode, event) {
+            (Mode::Pair { .. }, AppEvent::Linked { .. }) => self.end = Some(Ok(())),
+            (_, AppEvent::Lapsed) => {
+                self.end = Some(Err(anyhow::anyhow!(
+                    "the phone did not confirm the link within a day; run `pair` to link it again"
+                )));
             }
-            AppOutput::Transmit { socket, bytes } => self.sockets.send(socket, bytes),
-            AppOutput::Disconnect { socket } => self.sockets.disconnect(socket),
-            AppOutput::Event(AppEvent::Code { text }) => self.draw_code(text)?,
-            AppOutput::Event(AppEvent::Export { content, out }) => self.export(content, out),
-            AppOutput::Event(event) => {
-                let line = describe::event(&event);
-                tracing::debug!(event = %line["event"]);
-                (self.console.tell)(&line);
-                match (&self.mode, event) {
-                    (Mode::Pair { .. }, AppEvent::Linked { .. }) => self.end = Some(Ok(())),
-                    (_, AppEvent::Lapsed) => {
-                        self.end = Some(Err(anyhow::anyhow!(
-                            "the phone did not confirm the link within a day; run `pair` to link it again"
-                        )));
-                    }
-                    (Mode::Run { .. }, AppEvent::Revoked) => {
-                        self.end = Some(Err(anyhow::anyhow!(
-                            "the phone has unlinked this companion; run `pair` to link it again"
-                        )));
-                    }
-                    _ => {}
-                }
+            (Mode::Run { .. }, AppEvent::Revoked) => {
+                self.end = Some(Err(anyhow::anyhow!(
+                    "the phone has unlinked this companion; run `pair` to link it again"
+                )));
             }
+            _ => {}
         }
         Ok(())
     }
 
+    fn end(&mut self) -> Option<anyhow::Result<()>> {
+        self.end.take()
+    }
+}
+
+impl WebCore {
     /// Handles the number that the user typed; null means that the phone shows none.
     fn number(&mut self, now: Timestamp, number: &Value) -> anyhow::Result<Value> {
         match number.as_str() {
@@ -237,32 +206,33 @@ impl Core {
     }
 
     /// Begins a request. Returns `None` when the answer to it follows later.
-    fn request(&mut self, object: &Map<String, Value>, asker: &Asker) -> anyhow::Result<Option<Value>> {
-        let now = self.clock.now();
+    fn begin(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        object: &Map<String, Value>,
+        asker: Option<&Replies>,
+    ) -> anyhow::Result<Option<Value>> {
+        let now = self.io.clock.now();
         if let Some(number) = object.get("number") {
             return self.number(now, number).map(Some);
         }
         if object.get("new_code").and_then(Value::as_bool) == Some(true) {
-            self.app.new_code(now, &mut os_rng()?)?;
+            self.app.new_code(now, rng)?;
             return Ok(Some(json!({"new_code": true})));
         }
         match field_str(object, "verb")? {
-            "attach" => self.begin_attach(object, asker.clone()),
+            "attach" => self.begin_attach(object, asker.cloned()),
             "get" => {
                 let (content, out) = wanted(object)?;
                 let (size, path) = (self.app.size_of(content)?, out.clone());
-                let asker = asker.clone();
-                self.files.start(
+                let asker = asker.cloned();
+                self.io.files.start(
                     move |_| Destination::look(&path, size),
-                    move |looked| Input::File(FileEvent::Looked(asker, content, out, looked)),
+                    move |looked| Input::Own(Own::File(FileEvent::Looked(asker, content, out, looked))),
                 )?;
                 Ok(None)
             }
-            _ => {
-                let (sockets, queued) = self.sockets.usage();
-                let process = || usage(self.sockets.runtime(), sockets, queued);
-                verb(&mut self.app, now, &mut os_rng()?, object, process).map(Some)
-            }
+            _ => verb(&mut self.app, now, rng, object, || self.io.usage()).map(Some),
         }
     }
 }
@@ -288,7 +258,7 @@ pub fn verb(
 ) -> anyhow::Result<Value> {
     let client_id = object.get("client_id").and_then(Value::as_str);
     match field_str(object, "verb")? {
-        "chats" => Ok(describe::chats(&app.store().chats()?)),
+        "chats" => Ok(chat_list(&app.store().chats()?)),
         "history" => {
             let count = object.get("count").and_then(Value::as_u64).unwrap_or(50).min(1_000);
             let chat = field_u64(object, "chat")?;

@@ -3,30 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use handfast::RelayName;
-use handfast::driver::Connector;
+use handfast::driver::os_rng;
+use handfast_programs::chats::ChatVerb;
 use handfast_programs::{
-    Clock, ControlClient, DirLock, Unwritable, UserFile, complain, keep_files_private, parse_object,
-    print_line, print_words, printed, reason, told,
+    Clock, DirLock, connector, parse_object, print_line, print_words, run_program, show, told,
 };
 use reference_web::driver::{self, Console, Mode, Settings};
 use reference_web::store::Store;
 use reference_web::terminal;
-use serde_json::{Value, json};
-
-/// The longest wait for an answer of the running companion.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
-
-/// The longest time to copy a file into the directory of content. The companion gives up earlier if the
-/// file's disk does not answer.
-const COPY_MAX: Duration = Duration::from_mins(30);
-
-/// The largest file of certificates, in bytes.
-const CA_LEN_MAX: u64 = 1_048_576;
+use serde_json::{Map, Value, json};
 
 /// The relay through which new pairing codes are answered when `--relay` is not given.
 const RELAY_DEFAULT: &str = "127.0.0.1:8787";
@@ -64,38 +52,8 @@ enum Verb {
     },
     /// Runs the companion until it is interrupted.
     Run,
-    /// Lists chats.
-    Chats,
-    /// Shows the last messages of a chat.
-    History { chat: u64 },
-    /// Sends a text.
-    #[command(disable_help_flag = true)]
-    Send {
-        chat: u64,
-        /// The text; it may begin with a dash.
-        #[arg(allow_hyphen_values = true)]
-        text: String,
-    },
-    /// Replaces the text of a message of this account.
-    #[command(disable_help_flag = true)]
-    Edit {
-        chat: u64,
-        message: u64,
-        /// The new text; it may begin with a dash.
-        #[arg(allow_hyphen_values = true)]
-        text: String,
-    },
-    /// Deletes a message of this account.
-    Delete { chat: u64, message: u64 },
-    /// Reacts to a message; an empty reaction removes the earlier one.
-    #[command(disable_help_flag = true)]
-    React {
-        chat: u64,
-        message: u64,
-        /// The reaction; it may begin with a dash.
-        #[arg(allow_hyphen_values = true)]
-        reaction: String,
-    },
+    #[command(flatten)]
+    Chat(ChatVerb),
     /// Takes back an edit, deletion or reaction that still waits here for the phone.
     Undo {
         /// The id of the command, which the edit, deletion or reaction returned.
@@ -118,20 +76,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    keep_files_private();
-    let args = Args::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false)
-        .init();
-    match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&format!("handfast-web: {}", reason(error.as_ref())));
-            if error.is::<Unwritable>() { ExitCode::from(2) } else { ExitCode::FAILURE }
-        }
-    }
+    run_program("handfast-web", run)
 }
 
 /// Reads and prints JSON, for use by a program.
@@ -192,16 +137,7 @@ fn run(args: Args) -> anyhow::Result<()> {
             return driver::run(&args.data, settings, connector, mode, console);
         }
         Verb::Logout { yes } => return logout(&args.data, yes, args.json),
-        Verb::Chats => json!({"verb": "chats"}),
-        Verb::History { chat } => json!({"verb": "history", "chat": chat}),
-        Verb::Send { chat, text } => json!({"verb": "send", "chat": chat, "text": text}),
-        Verb::Edit { chat, message, text } => {
-            json!({"verb": "edit", "chat": chat, "message": message, "text": text})
-        }
-        Verb::Delete { chat, message } => json!({"verb": "delete", "chat": chat, "message": message}),
-        Verb::React { chat, message, reaction } => {
-            json!({"verb": "react", "chat": chat, "message": message, "reaction": reaction})
-        }
+        Verb::Chat(verb) => verb.request(),
         Verb::Undo { command } => json!({"verb": "undo", "command": command}),
         Verb::Companions => json!({"verb": "companions"}),
         Verb::Attach { chat, file } => {
@@ -212,27 +148,10 @@ fn run(args: Args) -> anyhow::Result<()> {
         }
         Verb::Status => json!({"verb": "status"}),
     };
-    let answer = ask(&args.data, settings("ask"), &request)?;
-    if let Some(error) = answer.get("error").and_then(Value::as_str) {
-        anyhow::bail!("{error}");
-    }
-    Ok(show(&answer, args.json)?)
-}
-
-/// Prints an answer, as JSON or as text.
-fn show(answer: &Value, json: bool) -> Result<(), Unwritable> {
-    if json {
-        return printed(print_line(answer));
-    }
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    printed(print_words(&terminal::answer(answer, u64::try_from(wall.as_millis()).unwrap_or(u64::MAX))))
-}
-
-/// Returns the connector for relays. It trusts the public certificate authorities and those in the file `ca`.
-fn connector(ca: Option<&Path>) -> anyhow::Result<Connector> {
-    let Some(path) = ca else { return Ok(Connector::new()?) };
-    let pem = UserFile::read_all(path, CA_LEN_MAX).context("--ca")?;
-    Connector::with_more_roots(&pem).with_context(|| format!("--ca: {}", path.display()))
+    require(&args.data)?;
+    let alone = |lock: &DirLock, request: &_| answer(lock, settings("ask"), request);
+    let answer = handfast_programs::ask(&args.data, &request, alone)?;
+    Ok(show(&answer, args.json, terminal::answer)?)
 }
 
 fn absolute(path: &Path) -> anyhow::Result<String> {
@@ -247,20 +166,12 @@ fn require(dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks the running companion. If none is running, opens the companion's directory instead; what is queued
-/// then is sent when `run` is started.
-fn ask(dir: &Path, settings: Settings, request: &Value) -> anyhow::Result<Value> {
-    require(dir)?;
-    if let Some(mut client) = ControlClient::connect(dir)? {
-        let patience = if request["verb"] == "attach" { COPY_MAX } else { ANSWER_MAX };
-        return Ok(client.call(request, patience)?);
-    }
-    let lock = DirLock::acquire(dir)?;
+/// Answers a request in a directory with which no companion is running. What is queued then is sent when `run`
+/// is started.
+fn answer(lock: &DirLock, settings: Settings, request: &Map<String, Value>) -> anyhow::Result<Value> {
     let clock = Clock::start();
-    let mut app = driver::open(&lock, settings, clock)?;
-    let object = request.as_object().cloned().unwrap_or_default();
-    let answer =
-        driver::verb(&mut app, clock.now(), &mut handfast::driver::os_rng()?, &object, || Value::Null)?;
+    let mut app = driver::open(lock, settings, clock)?;
+    let answer = driver::verb(&mut app, clock.now(), &mut os_rng()?, request, || Value::Null)?;
     let failure = driver::settle_alone(&mut app, clock)?;
     Ok(failure.map_or(answer, |failure| json!({"error": failure})))
 }
@@ -272,5 +183,5 @@ fn logout(dir: &Path, yes: bool, json: bool) -> anyhow::Result<()> {
     }
     let lock = DirLock::acquire(dir)?;
     Store::open(lock.dir())?.destroy()?;
-    Ok(show(&json!({"logged_out": true}), json)?)
+    Ok(show(&json!({"logged_out": true}), json, terminal::answer)?)
 }

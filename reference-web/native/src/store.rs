@@ -16,18 +16,17 @@ mod sync;
 mod transfers;
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use handfast::codec::ids::MailboxId;
 use handfast::host::Incomplete;
-use handfast::session::{Commit, CommitError, Pairs};
-use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, Txn};
+use handfast::session::{Commit, CommitError};
+use handfast::sqlite::{Database, SqliteError};
+use handfast_programs::wall_ms;
 use rusqlite::Connection;
 
 pub use commands::{CommandState, StoredCommand};
 pub use companions::LinkedCompanion;
 pub use links::{LinkRow, LinkRowState};
-pub use mirror::{Change, Chat, Counts, Message};
+pub use mirror::{Change, Counts, Message};
 pub use ranges::HistoryPage;
 pub use transfers::{Direction, PutRow, Transfer, TransferState};
 
@@ -114,15 +113,11 @@ impl From<CommitError<SqliteError>> for StoreError {
 /// The companion's open database and files. The caller holds the lock of the data directory.
 #[derive(Debug)]
 pub struct Store {
-    conn: Connection,
-    key: DeviceKey,
+    conn: Database,
     dir: PathBuf,
     media: MediaDir,
     /// A function that returns the wall clock's time, in milliseconds since 1970.
     wall_ms: fn() -> u64,
-    in_txn: bool,
-    /// Reserved disk space; `None` for a database that the caller opened.
-    reserve: Option<Reserve>,
 }
 
 impl Store {
@@ -133,21 +128,17 @@ impl Store {
     /// [`StoreError`] if it cannot be opened, or is damaged.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let media = MediaDir::open(dir)?;
-        let (conn, reserve, key) = schema::open(dir)?;
-        let mut store = Self::with(conn, key, media, dir, wall_ms)?;
-        store.reserve = Some(reserve);
-        Ok(store)
+        Self::with(schema::open(dir)?, media, dir, wall_ms)
     }
 
     fn with(
-        mut conn: Connection,
-        key: DeviceKey,
+        mut conn: Database,
         media: MediaDir,
         dir: &Path,
         wall_ms: fn() -> u64,
     ) -> Result<Self, StoreError> {
         schema::check(&mut conn)?;
-        Ok(Self { conn, key, dir: dir.to_path_buf(), media, wall_ms, in_txn: false, reserve: None })
+        Ok(Self { conn, dir: dir.to_path_buf(), media, wall_ms })
     }
 
     /// Returns whether a data directory contains a store.
@@ -171,20 +162,13 @@ impl Store {
 
     /// Returns the connection, with a transaction open.
     fn write(&mut self) -> Result<&Connection, StoreError> {
-        if !self.in_txn {
-            if self.reserve.as_ref().is_some_and(Reserve::is_wanted) {
-                self.make_room();
-            }
-            sqlite::begin_kept(&self.conn)?;
-            self.in_txn = true;
-        }
-        Ok(&self.conn)
+        Ok(self.conn.write()?)
     }
 
-    /// Returns whether a transaction is open.
+    /// Returns the database, with the rows of the handfast crates, for reading.
     #[must_use]
-    pub fn is_dirty(&self) -> bool {
-        self.in_txn
+    pub fn database(&self) -> &Database {
+        &self.conn
     }
 
     /// Makes the open transaction durable, if there is one.
@@ -193,19 +177,12 @@ impl Store {
     ///
     /// [`StoreError`] if that fails; call [`Store::roll_back`] then.
     pub fn commit(&mut self) -> Result<(), StoreError> {
-        if self.in_txn {
-            let _ = self.conn.prepare_cached("COMMIT")?.execute([])?;
-            self.in_txn = false;
-        }
-        Ok(())
+        Ok(self.conn.commit()?)
     }
 
-    /// Empties the log with the reserved disk space, after a write failed perhaps because the disk is full.
-    /// No transaction may be open. If this does not help, the next write reports why.
+    /// Empties the log with the reserved disk space: see [`Database::make_room`].
     pub fn make_room(&mut self) {
-        if let Some(reserve) = &mut self.reserve {
-            let _ = sqlite::make_room(&self.conn, reserve);
-        }
+        self.conn.make_room();
     }
 
     /// Rolls back the open transaction, if there is one.
@@ -214,8 +191,7 @@ impl Store {
     ///
     /// [`StoreError`]; nothing may be read or written until a further call succeeds.
     pub fn roll_back(&mut self) -> Result<(), StoreError> {
-        self.in_txn = false;
-        Ok(sqlite::roll_back(&self.conn)?)
+        Ok(self.conn.roll_back()?)
     }
 
     /// Applies a commit of the link's machine in the open transaction.
@@ -224,35 +200,7 @@ impl Store {
     ///
     /// [`StoreError::Conflict`] when another process wrote, or [`StoreError::Sqlite`].
     pub fn apply(&mut self, commit: &Commit) -> Result<(), StoreError> {
-        let _ = self.write()?;
-        commit.apply(&mut Txn::new(&self.conn, &self.key)).map_err(StoreError::from)
-    }
-
-    /// Returns the rows (key and value) that the handfast crates keep for a link, for `CompanionEndpoint::load`.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if they cannot be read.
-    pub fn pairs(&self, link: MailboxId) -> Result<Pairs, StoreError> {
-        Ok(sqlite::load_pairs(&self.conn, &self.key, link)?)
-    }
-
-    /// Returns whether the handfast crates keep rows for a link.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the read fails.
-    pub fn has_keys(&self, link: MailboxId) -> Result<bool, StoreError> {
-        Ok(sqlite::links(&self.conn)?.contains(&link))
-    }
-
-    /// Returns the names and values of the SQLite settings on which durability depends.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the read fails.
-    pub fn settings(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
-        Ok(sqlite::settings(&self.conn)?)
+        Ok(self.conn.apply(commit)?)
     }
 
     /// Deletes every row in the open transaction, including the keys.
@@ -290,7 +238,7 @@ impl Store {
         self.commit()?;
         self.media.wipe()?;
         let Self { conn, dir, .. } = self;
-        conn.close().map_err(|(_, error)| error)?;
+        conn.close()?;
         schema::remove(&dir)
     }
 }
@@ -302,12 +250,6 @@ fn to_sql(number: u64) -> Result<i64, StoreError> {
 
 fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
-}
-
-/// Returns this machine's time, in milliseconds since 1970.
-fn wall_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Events and answers as text for people, made of the same objects that `--json` prints.
 
-use handfast_programs::fields::{lines, number, rows, text};
+use handfast_programs::chats::{author, chat_table, content, last_seen};
+use handfast_programs::fields::{number, rows, text};
 use handfast_programs::{ago, columns, printable, size, usage_words};
 use serde_json::{Map, Value};
 
@@ -158,26 +159,6 @@ fn capital(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn author(row: &Value) -> String {
-    match text(row, "author") {
-        author if author.is_empty() => "you".to_owned(),
-        author => author,
-    }
-}
-
-fn content(row: &Value) -> String {
-    let what = match row["content"].as_str() {
-        None => lines(row, "text"),
-        Some(content) => {
-            let bytes = size(number(row, "media_size"));
-            format!("[{}, {bytes}, content {content}] {}", text(row, "media_name"), lines(row, "text"))
-        }
-    };
-    let edited = if row["edited"] == true { " (edited)" } else { "" };
-    let reactions = rows(row, "reactions").map(|of| format!(" [{} {}]", text(of, "reaction"), author(of)));
-    what + edited + &reactions.collect::<String>()
-}
-
 /// Returns the text of an answer. `now_ms` is the wall time, in milliseconds since 1970.
 #[must_use]
 pub fn answer(answer: &Value, now_ms: u64) -> String {
@@ -185,7 +166,7 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
         return status(answer);
     }
     if answer["chats"].is_array() {
-        return chats(answer, now_ms);
+        return chat_table(answer, now_ms);
     }
     if answer["messages"].is_array() {
         return history(answer, now_ms);
@@ -211,16 +192,6 @@ pub fn answer(answer: &Value, now_ms: u64) -> String {
     printable(&answer.to_string())
 }
 
-fn chats(answer: &Value, now_ms: u64) -> String {
-    let mut table = vec![["CHAT", "NEW", "TITLE", "LAST", "TEXT"].map(str::to_owned)];
-    table.extend(rows(answer, "chats").map(|row| {
-        let last = number(row, "last_time_ms");
-        let last = if last == 0 { String::new() } else { ago(last, now_ms) };
-        [row["chat"].to_string(), row["unread"].to_string(), text(row, "title"), last, text(row, "last_text")]
-    }));
-    columns(&table)
-}
-
 fn history(answer: &Value, now_ms: u64) -> String {
     let mut table = vec![["ID", "WHEN", "WHO", "TEXT"].map(str::to_owned)];
     table.extend(
@@ -234,14 +205,12 @@ fn history(answer: &Value, now_ms: u64) -> String {
 fn companions(answer: &Value, now_ms: u64) -> String {
     let mut table = vec![["ID", "LABEL", "STATUS", "LAST SEEN"].map(str::to_owned)];
     table.extend(rows(answer, "companions").map(|row| {
-        let seen = number(row, "seen_ms");
-        let seen = if seen == 0 { "never".to_owned() } else { ago(seen, now_ms) };
         let status = match number(row, "status") {
             1 => "pending",
             2 => "active",
             _ => "suspended",
         };
-        [text(row, "companion"), text(row, "label"), status.to_owned(), seen]
+        [text(row, "companion"), text(row, "label"), status.to_owned(), last_seen(row, now_ms)]
     }));
     columns(&table)
 }

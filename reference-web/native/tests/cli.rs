@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
+
+use handfast_testkit::process::{Running, fails};
 
 fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_handfast-web"));
@@ -13,26 +15,6 @@ fn command(dir: &Path, args: &[&str]) -> Command {
 
 fn web(dir: &Path, args: &[&str]) -> Output {
     command(dir, args).output().expect("the binary runs")
-}
-
-/// It fails with this code, one clear line, and these words in it.
-fn fails(output: &Output, code: i32, words: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert!(said.contains(words), "{said}");
-    if code == 1 {
-        assert_eq!(said.trim_end().lines().count(), 1, "{said}");
-    }
-}
-
-/// A running program that is ended with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// Runs the program and reads its events until one holds these words.
@@ -102,21 +84,25 @@ fn an_unreachable_relay_is_told_and_the_code_stays() {
     fails(&web(dir.path(), &["run"]), 1, "not linked");
 }
 
+/// Runs `pair` at a server that gives this answer to its one client, until the program says these words.
+fn pair_with(dir: &Path, answer: &'static [u8], options: &[&str], words: &str) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let relay = format!("127.0.0.1:{}", listener.local_addr().expect("an address").port());
+    let server = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().expect("a client");
+        let mut request = [0; 1_024];
+        let _ = socket.read(&mut request);
+        let _ = socket.write_all(answer);
+    });
+    drop(says(dir, &[options, &["--relay", &relay, "pair"]].concat(), words));
+    server.join().expect("the server ends");
+}
+
 #[test]
 fn a_relay_that_answers_garbage_or_nothing_hangs_nobody() {
     for answer in [&b"HTTP/1.1 200 OK\r\n\r\nhello"[..], b"\x00\xff\x00\xff", b""] {
         let dir = tempfile::tempdir().expect("a directory");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let relay = format!("127.0.0.1:{}", listener.local_addr().expect("an address").port());
-        let server = std::thread::spawn(move || {
-            let (mut socket, _) = listener.accept().expect("a client");
-            let mut request = [0; 64];
-            let _ = socket.read(&mut request);
-            let _ = socket.write_all(answer);
-        });
-        let running = says(dir.path(), &["--json", "--relay", &relay, "pair"], "relay_lost");
-        drop(running);
-        server.join().expect("the server ends");
+        pair_with(dir.path(), answer, &["--json"], "relay_lost");
     }
 }
 
@@ -193,17 +179,7 @@ fn words_for_what_answers_in_a_relays_place_and_for_a_file_of_authorities() {
         (b"SSH-2.0-OpenSSH_9.9\r\n", "does not speak WebSocket"),
     ] {
         let dir = tempfile::tempdir().expect("a directory");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let relay = format!("127.0.0.1:{}", listener.local_addr().expect("an address").port());
-        let server = std::thread::spawn(move || {
-            let (mut socket, _) = listener.accept().expect("a client");
-            let mut request = [0; 1_024];
-            let _ = socket.read(&mut request);
-            let _ = socket.write_all(answer);
-        });
-        let running = says(dir.path(), &["--relay", &relay, "pair"], words);
-        drop(running);
-        server.join().expect("the server ends");
+        pair_with(dir.path(), answer, &[], words);
     }
     let dir = tempfile::tempdir().expect("a directory");
     let text = dir.path().join("text");

@@ -6,7 +6,7 @@ use handfast_codec::error::ErrorCode as C;
 use handfast_codec::frame::Frame;
 use handfast_codec::relay::{DATA_HEADER_LEN, RECORD_HEADER};
 
-use super::{Case, Fault, Reqs, both};
+use super::{Case, Fault, both};
 use crate::peer::driver::{Peer, Step, wrong};
 
 const PING: Frame = Frame::Ping { id: 5, rev: 0 };

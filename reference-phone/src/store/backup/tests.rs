@@ -62,7 +62,7 @@ fn phone() -> (TempDir, Account) {
     {
         store.put_companion(&companion(number, status)).unwrap();
     }
-    let secret = store.key.wrap(MailboxId::from_bytes([1; 16]), b"psk", b"the key of a link").unwrap();
+    let secret = store.conn.key().wrap(MailboxId::from_bytes([1; 16]), b"psk", b"the key of a link").unwrap();
     let _ = store
         .conn
         .execute(
@@ -100,7 +100,7 @@ fn a_restored_phone_has_the_account_and_all_messages_a_new_log_and_no_links() {
     assert_eq!(new_account.key.expose(), account.key.expose());
     assert_eq!(new_account.name, "Ada");
     assert_ne!(new_account.log_id, account.log_id, "its companions must not take it for the log they know");
-    assert_eq!(store.links().unwrap(), [], "no link is restored");
+    assert_eq!(store.conn.links().unwrap(), [], "no link is restored");
     let status: Vec<_> = store.companions().unwrap().iter().map(|c| (c.serial, c.status)).collect();
     assert_eq!(status, [(1, CompanionStatus::Lost), (2, CompanionStatus::Revoked)]);
     let texts: Vec<_> = store.history(1, 0, 10).unwrap().into_iter().map(|m| m.message.text).collect();

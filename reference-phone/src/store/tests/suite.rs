@@ -1,101 +1,50 @@
 //! The phone's store under the suite that every store passes. An effect is a message of chat 1.
 
-use std::path::PathBuf;
-
-use handfast::store_suite::files::FileHarness;
-use handfast::store_suite::{Fault, StoreHarness, Write, WriteError, interrupt};
+use handfast::store_suite::files::{DatabaseHarness, DatabaseStore};
 
 use super::*;
 
-struct Harness {
-    dir: PathBuf,
-    _dir: Option<tempfile::TempDir>,
-}
+impl DatabaseStore for Store {
+    const DATABASE: &'static str = DATABASE;
+    type Error = StoreError;
 
-fn failed(error: &StoreError) -> WriteError {
-    match error {
-        StoreError::Conflict => WriteError::Conflict,
-        other => WriteError::Store(other.to_string()),
-    }
-}
-
-/// Everything of a transaction but its end.
-fn put(store: &mut Store, write: &Write<'_>) -> Result<(), StoreError> {
-    for commit in write.commits {
-        store.apply(commit)?;
-    }
-    if let Some(effect) = write.effect {
-        let _ = store.add_message(&new(1, &effect.to_string()))?;
-    }
-    Ok(())
-}
-
-impl StoreHarness for Harness {
-    type Holder = Store;
-
-    async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        drop(Store::open_or_create(dir.path(), "Ada", |store| store.add_chat(1, "Bo", "Bo")).unwrap());
-        Self { dir: dir.path().to_path_buf(), _dir: Some(dir) }
+    fn create(dir: &Path) -> Result<(), StoreError> {
+        Self::open_or_create(dir, "Ada", |store| store.add_chat(1, "Bo", "Bo")).map(drop)
     }
 
-    async fn open(&mut self) -> Store {
-        Store::open(&self.dir).unwrap().0
+    fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open(dir).map(|(store, _)| store)
     }
 
-    async fn write(&mut self, store: &mut Store, write: &Write<'_>) -> Result<(), WriteError> {
-        put(store, write).and_then(|()| store.commit()).map_err(|error| {
-            // Where this fails, `recover` does it.
-            let _ = store.roll_back();
-            failed(&error)
-        })
+    fn apply(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.apply(commit)
     }
 
-    async fn recover(&mut self, store: &mut Store) {
-        store.roll_back().unwrap();
+    fn put_effect(&mut self, effect: u64) -> Result<(), StoreError> {
+        self.add_message(&new(1, &effect.to_string())).map(drop)
     }
 
-    async fn die_within(&mut self, mut store: Store, write: &Write<'_>) {
-        put(&mut store, write).unwrap();
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.commit()
     }
 
-    async fn pairs(&mut self, store: &mut Store, link: MailboxId) -> Pairs {
-        store.pairs(link).unwrap()
+    fn roll_back(&mut self) -> Result<(), StoreError> {
+        self.roll_back()
     }
 
-    async fn links(&mut self, store: &mut Store) -> Vec<MailboxId> {
-        store.links().unwrap()
+    fn is_conflict(error: &StoreError) -> bool {
+        *error == StoreError::Conflict
     }
 
-    async fn effects(&mut self, store: &mut Store) -> Vec<u64> {
-        let stored = store.history(1, 0, 1_000).unwrap();
+    fn effects(&self) -> Vec<u64> {
+        let stored = self.history(1, 0, 1_000).unwrap();
         stored.iter().rev().map(|stored| stored.message.text.parse().unwrap()).collect()
     }
 
-    fn set_fault(&mut self, store: &mut Store, fault: Option<Fault>) {
-        interrupt(&mut store.conn, fault);
+    fn database(&mut self) -> &mut Database {
+        &mut self.conn
     }
 }
 
-impl FileHarness for Harness {
-    const DATABASE: &'static str = DATABASE;
-
-    fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_path_buf(), _dir: None }
-    }
-
-    fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    fn try_open(&mut self) -> Result<Store, String> {
-        Store::open(&self.dir).map(|(store, _)| store).map_err(|error| error.to_string())
-    }
-
-    fn conn(store: &mut Store) -> &mut Connection {
-        &mut store.conn
-    }
-}
-
-handfast::store_suite!(Harness);
-handfast::store_file_suite!(Harness);
+handfast::store_suite!(DatabaseHarness<Store>);
+handfast::store_file_suite!(DatabaseHarness<Store>);

@@ -123,13 +123,13 @@ impl App {
             self.store.forget_link(row.link)?;
             return self.store.commit();
         }
-        if !self.store.has_keys(row.link)? {
+        if !self.store.database().links()?.contains(&row.link) {
             // The phone refused the link after this side had stored it. The link's keys were deleted, so its
             // row must be deleted, too.
             self.store.forget_link(row.link)?;
             return self.store.commit();
         }
-        let pairs = self.store.pairs(row.link)?;
+        let pairs = self.store.database().pairs(row.link)?;
         let mut endpoint =
             CompanionEndpoint::load(&pairs, now, rng).map_err(|_| StoreError::Damaged("link"))?;
         endpoint.waited(now, Duration::from_millis(age_ms));

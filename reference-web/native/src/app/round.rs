@@ -193,7 +193,7 @@ impl Application for App {
         if self.ended.is_some() {
             self.forget_link()?;
         }
-        let is_open = self.store.is_dirty();
+        let is_open = self.store.database().is_open();
         if is_open {
             handfast_programs::kill_point!("web.before_commit");
             self.store.commit()?;

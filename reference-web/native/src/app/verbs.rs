@@ -6,6 +6,7 @@ use handfast::Timestamp;
 use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::limits::{HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast::session::{LinkStatus, SendRefused};
+use handfast::sqlite;
 use handfast_messages::Command;
 use handfast_programs::{ImportError, Imported};
 use rand_core::CryptoRng;
@@ -358,7 +359,7 @@ impl App {
             outbox: self.link().map_or((0, 0), |link| link.endpoint.outbox_len()),
             transfers: u64::try_from(self.store.transfers_open()?.len()).unwrap_or(u64::MAX),
             followed: self.link().map_or((0, 0), |link| link.data.subscriptions.counts()),
-            settings: self.store.settings()?,
+            settings: sqlite::settings(self.store.database()).map_err(StoreError::from)?,
         })
     }
 

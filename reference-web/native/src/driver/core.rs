@@ -6,14 +6,12 @@ use std::sync::atomic::AtomicBool;
 
 use handfast::RelayName;
 use handfast::codec::ids::ContentId;
-use handfast::driver::{SocketEvent, SocketSet};
 use handfast_programs::{
-    Clock, ControlEvent, Destination, FileJobError, FileJobs, ImportError, Replies, Staged, StdinEvent,
-    UserFileError, reason,
+    Asker, CoreIo, Destination, FileJobError, ImportError, Staged, StdinEvent, UserFileError,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use crate::app::{App, SocketTag};
+use crate::app::App;
 use crate::media::ExportError;
 use crate::qr::DrawError;
 
@@ -43,14 +41,11 @@ pub struct Console {
     pub read: fn(&str) -> anyhow::Result<Map<String, Value>>,
 }
 
-/// An input of the core thread.
+/// An input that phones do not have.
 #[derive(Debug)]
-pub(super) enum Input {
-    Socket(SocketTag, SocketEvent),
-    Control(ControlEvent),
+pub(super) enum Own {
     Stdin(StdinEvent),
     File(FileEvent),
-    Stop,
 }
 
 /// The result of work, done in another thread, on a file that the user named.
@@ -66,9 +61,6 @@ pub(super) enum FileEvent {
     Drawn(String, Result<Result<(), DrawError>, FileJobError>),
 }
 
-/// The sender of a request: a client of the control socket, or standard input if `None`.
-pub(super) type Asker = Option<Replies>;
-
 /// What a file is sent for: the chat, and the name that the client gave the message.
 #[derive(Debug)]
 pub(super) struct Put {
@@ -77,13 +69,10 @@ pub(super) struct Put {
 }
 
 /// The state of the core thread.
-pub(super) struct Core {
+pub(super) struct WebCore {
     pub(super) app: App,
     pub(super) mode: Mode,
-    pub(super) clock: Clock,
-    pub(super) sockets: SocketSet<SocketTag, Input>,
-    /// The background work on the user's files.
-    pub(super) files: FileJobs<Input>,
+    pub(super) io: CoreIo<Own>,
     /// Whether the picture of a code is being drawn now.
     pub(super) drawing: bool,
     /// Whether a picture of a code was drawn, so that this program must remove it at the end.
@@ -92,10 +81,4 @@ pub(super) struct Core {
     pub(super) console: Console,
     /// The result with which the program ends, once it is known.
     pub(super) end: Option<anyhow::Result<()>>,
-}
-
-/// Returns the line with which to answer a request, or `None` if the answer follows later. An error becomes a
-/// line that states the reason.
-pub(super) fn answer_or_refusal(answer: anyhow::Result<Option<Value>>) -> Option<Value> {
-    answer.unwrap_or_else(|error| Some(json!({"error": reason(error.as_ref())})))
 }

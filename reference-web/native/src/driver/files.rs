@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use handfast::codec::ids::ContentId;
 use handfast::driver::os_rng;
-use handfast_programs::{Clock, Progress, Staged, Terminal, field_hex, field_str, field_u64, reason};
+use handfast_programs::{
+    Asker, Clock, Input, Progress, Staged, Terminal, answer_or_refusal, field_hex, field_str, field_u64,
+    reason,
+};
 use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 
-use super::core::{Asker, Core, FileEvent, Input, Mode, Put, answer_or_refusal};
+use super::core::{FileEvent, Mode, Own, Put, WebCore};
 use crate::app::{App, AppEvent, AppOutput};
 use crate::qr::Drawing;
 
 /// The longest time that removing the picture of a code may take at the program's end.
 const REMOVAL_MAX: Duration = Duration::from_secs(2);
 
-impl Core {
+impl WebCore {
     /// Draws a code. The picture file is written first, so that it is complete when the code is reported.
     pub(super) fn draw_code(&mut self, text: String) -> anyhow::Result<()> {
         let Mode::Pair { qr_png: Some(path) } = &self.mode else { return self.show_code(&text) };
@@ -27,9 +30,9 @@ impl Core {
             return Ok(());
         }
         let (path, drawing) = (path.clone(), Drawing::new(&text)?);
-        self.files.start(
+        self.io.files.start(
             move |_| drawing.write_png(&path),
-            move |drawn| Input::File(FileEvent::Drawn(text, drawn)),
+            move |drawn| Input::Own(Own::File(FileEvent::Drawn(text, drawn))),
         )?;
         self.drawing = true;
         Ok(())
@@ -57,9 +60,9 @@ impl Core {
     pub(super) fn export(&mut self, content: ContentId, out: String) {
         let (media, path) = (self.app.store().media().clone(), PathBuf::from(&out));
         let wanted = out.clone();
-        let started = self.files.start(
+        let started = self.io.files.start(
             move |progress| media.export(content, &path, progress),
-            move |made| Input::File(FileEvent::Exported(content, out, made)),
+            move |made| Input::Own(Own::File(FileEvent::Exported(content, out, made))),
         );
         if let Err(error) = started {
             // If this call fails because of the store, the next round reports it.
@@ -68,11 +71,11 @@ impl Core {
     }
 
     /// Handles the result of work on a file. Returns an answer if it is due now.
-    pub(super) fn file(&mut self, event: FileEvent) -> Option<(Asker, Value)> {
+    pub(super) fn file(&mut self, rng: &mut dyn CryptoRng, event: FileEvent) -> Option<(Asker, Value)> {
         let (asker, answer) = match event {
             FileEvent::Staged(asker, put, staged) => {
                 let staged = staged.map_err(anyhow::Error::from).and_then(|staged| Ok(staged?));
-                (asker, staged.and_then(|staged| attach(&mut self.app, &mut os_rng()?, &put, &staged)))
+                (asker, staged.and_then(|staged| attach(&mut self.app, rng, &put, &staged)))
             }
             FileEvent::Looked(asker, content, out, looked) => {
                 let looked = looked.map_err(anyhow::Error::from).and_then(|looked| Ok(looked?));
@@ -113,9 +116,9 @@ impl Core {
             return Ok(Some(json!({"accepted": true, "command": sent.command.to_string()})));
         }
         let (media, file) = (self.app.store().media().clone(), PathBuf::from(field_str(object, "file")?));
-        self.files.start(
+        self.io.files.start(
             move |progress| media.stage(&file, progress),
-            move |staged| Input::File(FileEvent::Staged(asker, put, staged)),
+            move |staged| Input::Own(Own::File(FileEvent::Staged(asker, put, staged))),
         )?;
         Ok(None)
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use handfast::sqlite::DeviceKey;
+use handfast::sqlite::{Database, DeviceKey};
 use rusqlite::Connection;
 
 use super::{Store, StoreError, schema};
@@ -26,12 +26,6 @@ impl Store {
         if tables == 0 {
             schema::create_tables(&mut conn)?;
         }
-        Self::with(conn, key, media, dir, wall_ms)
-    }
-
-    /// Returns the connection, so that the simulator can inspect the database.
-    #[must_use]
-    pub fn connection(&self) -> &Connection {
-        &self.conn
+        Self::with(Database::new(conn, key, None), media, dir, wall_ms)
     }
 }

@@ -136,10 +136,8 @@ impl Store {
     ///
     /// [`StoreError`] if the write fails.
     pub fn forget_link(&mut self, link: MailboxId) -> Result<(), StoreError> {
-        let conn = self.write()?;
-        let _ = conn.execute("DELETE FROM links WHERE link = ?1", [link.as_bytes()])?;
-        let _ = conn.execute("DELETE FROM handfast WHERE link = ?1", [link.as_bytes()])?;
-        Ok(())
+        let _ = self.write()?.execute("DELETE FROM links WHERE link = ?1", [link.as_bytes()])?;
+        Ok(self.conn.forget_link(link)?)
     }
 
     /// Deletes every link except this one, and everything that came over any link, in the open transaction.

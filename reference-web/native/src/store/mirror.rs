@@ -3,27 +3,10 @@
 
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
 use handfast_messages::{Item, Message as WireMessage, Reaction};
+use handfast_programs::chats::ChatRow;
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::{Store, StoreError, from_sql, to_sql};
-
-/// A chat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Chat {
-    /// The chat's id.
-    pub chat: u64,
-    /// The chat's title.
-    pub title: String,
-    /// The id of the chat's newest message; 0 when there is none.
-    pub last_message: u64,
-    /// The beginning of the text of the chat's newest message.
-    pub last_text: String,
-    /// The time of the chat's newest message, in milliseconds since 1970, for display only.
-    pub last_time_ms: u64,
-    /// The number of unread messages.
-    pub unread: u64,
-}
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,23 +224,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`] if the read fails.
-    pub fn chats(&self) -> Result<Vec<Chat>, StoreError> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT chat, title, last_message, last_text, last_time_ms, unread FROM chats
-             ORDER BY last_message DESC, chat",
-        )?;
-        let rows = query.query_map([], |row| {
-            let number = |index| row.get::<_, i64>(index).map(from_sql);
-            Ok(Chat {
-                chat: number(0)?,
-                title: row.get(1)?,
-                last_message: number(2)?,
-                last_text: row.get(3)?,
-                last_time_ms: number(4)?,
-                unread: number(5)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    pub fn chats(&self) -> Result<Vec<ChatRow>, StoreError> {
+        Ok(ChatRow::all(&self.conn)?)
     }
 
     /// Returns the last `count` messages of a chat by ascending id. Messages before a gap are not returned.

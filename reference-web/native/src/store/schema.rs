@@ -6,7 +6,7 @@ use std::path::Path;
 
 use handfast::codec::ids::MailboxId;
 use handfast::handshake::key_schedule::old_command_key;
-use handfast::sqlite::{self, DeviceKey, Reserve, SqliteError, file};
+use handfast::sqlite::{self, Database, DeviceKey, Migration, SqliteError, Tables, file};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{DB_FILE, KEY_FILE, StoreError, from_sql};
@@ -170,7 +170,7 @@ DROP TABLE commands;
 ALTER TABLE keyed RENAME TO commands;
 ";
 
-fn take_step_5(conn: &Connection) -> Result<(), StoreError> {
+fn take_step_5(conn: &Connection) -> Result<(), SqliteError> {
     conn.execute_batch(TABLES_5)?;
     let newest = "SELECT link, companion FROM links ORDER BY created_ms DESC, rowid DESC LIMIT 1";
     let link: Option<([u8; 16], [u8; 16])> =
@@ -214,33 +214,17 @@ fn take_step_5(conn: &Connection) -> Result<(), StoreError> {
     Ok(conn.execute_batch(TABLES_5_KEYED)?)
 }
 
-/// The migration of the tables from one version to the next.
-#[derive(Clone, Copy)]
-enum Step {
-    Batch(&'static str),
-    Rows(fn(&Connection) -> Result<(), StoreError>),
-}
-
-impl Step {
-    /// Executes the migration in the open transaction.
-    fn take(self, conn: &Connection) -> Result<(), StoreError> {
-        match self {
-            Self::Batch(sql) => Ok(conn.execute_batch(sql)?),
-            Self::Rows(take) => take(conn),
-        }
-    }
-}
-
 /// The migrations of the tables, beginning with that from version 1 to version 2.
-const STEPS: [Step; 4] =
-    [Step::Batch(TABLES_2), Step::Batch(TABLES_3), Step::Batch(TABLES_4), Step::Rows(take_step_5)];
-
-/// What opening a store yields: the database, its reserved disk space, and the device key.
-type Parts = (Connection, Reserve, DeviceKey);
+const STEPS: [Migration; 4] = [
+    Migration::Batch(TABLES_2),
+    Migration::Batch(TABLES_3),
+    Migration::Batch(TABLES_4),
+    Migration::Rows(take_step_5),
+];
 
 /// Opens the store, or creates it. The device key's file gets its final name last: before that there is no
 /// store, and after that it is complete.
-pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
+pub(super) fn open(dir: &Path) -> Result<Database, StoreError> {
     let (database, key) = (dir.join(DB_FILE), dir.join(KEY_FILE));
     file::require_plain_or_absent(&database)?;
     file::require_plain_or_absent(&key)?;
@@ -252,7 +236,7 @@ pub(super) fn open(dir: &Path) -> Result<Parts, StoreError> {
     }
     let key = DeviceKey::load(&key)?;
     let (conn, reserve) = sqlite::open_reserved(&database)?;
-    Ok((conn, reserve, key))
+    Ok(Database::new(conn, key, Some(reserve)))
 }
 
 /// If creating the store was interrupted after its commit, completes it. Returns whether a store exists now.
@@ -277,7 +261,7 @@ fn rename_key(dir: &Path) -> Result<(), StoreError> {
     Ok(file::sync_dir(dir)?)
 }
 
-fn create(dir: &Path) -> Result<Parts, StoreError> {
+fn create(dir: &Path) -> Result<Database, StoreError> {
     remove(dir)?;
     let key = DeviceKey::generate()?;
     key.save_new(&dir.join(KEY_FILE_NEW))?;
@@ -286,7 +270,7 @@ fn create(dir: &Path) -> Result<Parts, StoreError> {
     // From here on the main database file is complete without the log.
     let _: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     rename_key(dir)?;
-    Ok((conn, reserve, key))
+    Ok(Database::new(conn, key, Some(reserve)))
 }
 
 /// Creates the tables in an empty database.
@@ -303,20 +287,10 @@ pub(super) fn create_tables(conn: &mut Connection) -> Result<(), StoreError> {
 
 /// Refuses tables of a newer program, and migrates older ones.
 pub(super) fn check(conn: &mut Connection) -> Result<(), StoreError> {
-    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match version {
-        VERSION => Ok(()),
-        newer if newer > VERSION => Err(StoreError::Newer(newer)),
-        older => {
-            let taken = usize::try_from(older).ok().and_then(|older| older.checked_sub(1));
-            let missing = taken.and_then(|taken| STEPS.get(taken..)).ok_or(StoreError::NotWhole)?;
-            let txn = sqlite::begin(conn)?;
-            for step in missing {
-                step.take(&txn)?;
-            }
-            txn.pragma_update(None, "user_version", VERSION)?;
-            Ok(txn.commit()?)
-        }
+    match sqlite::migrate(conn, VERSION, &STEPS)? {
+        Tables::Current => Ok(()),
+        Tables::Newer(version) => Err(StoreError::Newer(version)),
+        Tables::Foreign => Err(StoreError::NotWhole),
     }
 }
 

@@ -1,9 +1,10 @@
 use bytes::Bytes;
 use handfast::ErrorCode;
 use handfast::codec::frame::{Collection, Row, RowId};
-use handfast::codec::ids::{CommandKey, CompanionId, ContentId, Salt, SigningPublic};
+use handfast::codec::ids::{CommandKey, CompanionId, ContentId, MailboxId, Salt, SigningPublic};
 use handfast::handshake::link::Terms;
 use handfast::session::RowDigest;
+use handfast::sqlite::{self, DeviceKey};
 use handfast_messages::{
     CollectionName, CommandRef, CompanionState, Item, MediaDescriptor, Message as WireMessage, MessageState,
     Reaction,
@@ -78,7 +79,7 @@ fn files_are_private_and_tables_are_made_once() {
     let media = std::fs::metadata(dir.path().join("media")).expect("there").permissions().mode();
     assert_eq!(media & 0o777, 0o700);
     let store = Store::open(dir.path()).expect("opened again");
-    let settings = store.settings().expect("read");
+    let settings = sqlite::settings(&store.conn).expect("read");
     assert!(settings.contains(&("journal_mode", "wal".into())), "{settings:?}");
 }
 
@@ -177,9 +178,9 @@ fn items_upsert_and_deleted_ones_go() {
 fn a_rolled_back_round_leaves_nothing() {
     let (_dir, mut store) = store();
     let _ = store.put_item(&chat(1, "Ada", 3), 1).expect("put");
-    assert!(store.is_dirty());
+    assert!(store.conn.is_open());
     store.roll_back().expect("rolled back");
-    assert!(!store.is_dirty());
+    assert!(!store.conn.is_open());
     assert_eq!(store.counts().expect("read").chats, 0);
     store.commit().expect("nothing to do");
 }

@@ -1,105 +1,49 @@
 //! The companion's store under the suite that every store passes. An effect is a command that was sent.
 
-use handfast::store_suite::files::FileHarness;
-use handfast::store_suite::{Fault, StoreHarness, Write, WriteError, interrupt};
+use handfast::store_suite::files::{DatabaseHarness, DatabaseStore};
 
 use super::*;
 
-struct Harness {
-    dir: PathBuf,
-    _dir: Option<tempfile::TempDir>,
-}
+impl DatabaseStore for Store {
+    const DATABASE: &'static str = DB_FILE;
+    type Error = StoreError;
 
-fn failed(error: &StoreError) -> WriteError {
-    match error {
-        StoreError::Conflict { .. } => WriteError::Conflict,
-        other => WriteError::Store(other.to_string()),
-    }
-}
-
-/// The key of the command with this number.
-fn key_of(number: u64) -> CommandKey {
-    CommandKey::from_bytes(u128::from(number).to_be_bytes())
-}
-
-/// Everything of a transaction but its end.
-fn put(store: &mut Store, write: &Write<'_>) -> Result<(), StoreError> {
-    for commit in write.commits {
-        store.apply(commit)?;
-    }
-    if let Some(effect) = write.effect {
-        store.put_command(key_of(effect), None, "send_text", b"", CommandState::Queued)?;
-    }
-    Ok(())
-}
-
-impl StoreHarness for Harness {
-    type Holder = Store;
-
-    async fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        Self { dir: dir.path().to_path_buf(), _dir: Some(dir) }
+    fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open(dir)
     }
 
-    async fn open(&mut self) -> Store {
-        Store::open(&self.dir).expect("opened")
+    fn apply(&mut self, commit: &Commit) -> Result<(), StoreError> {
+        self.apply(commit)
     }
 
-    async fn write(&mut self, store: &mut Store, write: &Write<'_>) -> Result<(), WriteError> {
-        put(store, write).and_then(|()| store.commit()).map_err(|error| {
-            // Where this fails, `recover` does it.
-            let _ = store.roll_back();
-            failed(&error)
-        })
+    fn put_effect(&mut self, effect: u64) -> Result<(), StoreError> {
+        let key = CommandKey::from_bytes(u128::from(effect).to_be_bytes());
+        self.put_command(key, None, "send_text", b"", CommandState::Queued)
     }
 
-    async fn recover(&mut self, store: &mut Store) {
-        store.roll_back().expect("it works again");
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.commit()
     }
 
-    async fn die_within(&mut self, mut store: Store, write: &Write<'_>) {
-        put(&mut store, write).expect("nothing speaks against it");
+    fn roll_back(&mut self) -> Result<(), StoreError> {
+        self.roll_back()
     }
 
-    async fn pairs(&mut self, store: &mut Store, link: MailboxId) -> Pairs {
-        store.pairs(link).expect("read")
+    fn is_conflict(error: &StoreError) -> bool {
+        matches!(error, StoreError::Conflict { .. })
     }
 
-    async fn links(&mut self, store: &mut Store) -> Vec<MailboxId> {
-        sqlite::links(&store.conn).expect("read")
-    }
-
-    async fn effects(&mut self, store: &mut Store) -> Vec<u64> {
-        let mut query = store.conn.prepare("SELECT command FROM commands ORDER BY id").expect("prepared");
+    fn effects(&self) -> Vec<u64> {
+        let mut query = self.conn.prepare("SELECT command FROM commands ORDER BY id").expect("prepared");
         let number = |key: [u8; 16]| key.into_iter().fold(0, |number, byte| (number << 8) | u64::from(byte));
         let rows = query.query_map([], |row| row.get(0).map(number)).expect("read");
         rows.map(|row| row.expect("read")).collect()
     }
 
-    fn set_fault(&mut self, store: &mut Store, fault: Option<Fault>) {
-        interrupt(&mut store.conn, fault);
+    fn database(&mut self) -> &mut Database {
+        &mut self.conn
     }
 }
 
-impl FileHarness for Harness {
-    const DATABASE: &'static str = DB_FILE;
-
-    fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_path_buf(), _dir: None }
-    }
-
-    fn dir(&self) -> &Path {
-        &self.dir
-    }
-
-    fn try_open(&mut self) -> Result<Store, String> {
-        Store::open(&self.dir).map_err(|error| error.to_string())
-    }
-
-    fn conn(store: &mut Store) -> &mut Connection {
-        &mut store.conn
-    }
-}
-
-handfast::store_suite!(Harness);
-handfast::store_file_suite!(Harness);
+handfast::store_suite!(DatabaseHarness<Store>);
+handfast::store_file_suite!(DatabaseHarness<Store>);
