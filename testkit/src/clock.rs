@@ -56,6 +56,20 @@ pub trait Clocked {
         }
     }
 
+    /// Takes small steps until `done`.
+    ///
+    /// # Panics
+    /// When it does not come to pass.
+    fn step_until(&mut self, mut done: impl FnMut(&mut Self) -> bool) {
+        for _ in 0..MOVES_MAX {
+            if done(self) {
+                return;
+            }
+            self.step();
+        }
+        panic!("it does not come to pass: {}", self.describe());
+    }
+
     /// Lets time pass, doing what is due in between.
     fn run_for(&mut self, time: Duration) {
         let end = self.clock().plus(time);

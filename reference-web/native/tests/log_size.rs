@@ -40,9 +40,7 @@ fn a_text_costs_few_bytes_of_the_log() {
     both.run_for(MINUTE);
     for (database, cost_max) in COST_MAX {
         let database = both.data().join(database);
-        let reader = rusqlite::Connection::open(&database).unwrap();
-        let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        let _ = reader.set_db_config(keep_log, true).unwrap();
+        let reader = crate::world::foreign(&database);
         // From here on the log only grows.
         reader
             .execute_batch("PRAGMA wal_checkpoint(TRUNCATE); BEGIN; SELECT count(*) FROM messages;")

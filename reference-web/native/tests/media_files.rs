@@ -2,27 +2,23 @@
 
 use std::path::PathBuf;
 
+use crate::world::account::{is_done, large, offset};
 use crate::world::{MINUTE, World};
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::session::LinkState;
 use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
+use reference_web::store::Direction;
 
 /// A companion in the middle of fetching 3 MB.
 fn fetching(seed: u64) -> (World, ContentId, Vec<u8>, PathBuf) {
     let mut world = World::live(seed);
-    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect();
+    let bytes = large();
     let content = world.phone.has(bytes.clone());
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
-    for _ in 0..1_000_000 {
-        if world.events.iter().any(|e| matches!(e, AppEvent::Transfer { offset, .. } if *offset > 500_000)) {
-            return (world, content, bytes, out);
-        }
-        world.step();
-    }
-    panic!("it does not come to pass");
+    let out = world.get(content);
+    world.step_until(|w| offset(w, Direction::Get) > 500_000);
+    (world, content, bytes, out)
 }
 
 fn failures(world: &World) -> Vec<ErrorCode> {
@@ -31,10 +27,6 @@ fn failures(world: &World) -> Vec<ErrorCode> {
         _ => None,
     };
     world.events.iter().filter_map(error).collect()
-}
-
-fn is_done(world: &World) -> bool {
-    world.events.iter().any(|event| matches!(event, AppEvent::Transfer { done: true, .. }))
 }
 
 #[test]
@@ -48,7 +40,7 @@ fn a_file_that_goes_behind_our_back_while_it_is_written_ends_its_transfer_alone(
     // Asked for again it comes, whole.
     world.events.clear();
     world.app.get(content, &out).unwrap();
-    world.run_until("fetched", 10 * MINUTE, |w| is_done(w));
+    world.run_until("fetched", 10 * MINUTE, |w| is_done(w, Direction::Get));
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
 }
 
@@ -66,7 +58,7 @@ fn a_fetch_whose_files_are_gone_or_short_after_a_start_begins_anew() {
         }
         world.events.clear();
         world.restart_web();
-        world.run_until("fetched", 10 * MINUTE, |w| is_done(w));
+        world.run_until("fetched", 10 * MINUTE, |w| is_done(w, Direction::Get));
         assert_eq!(std::fs::read(&out).unwrap(), bytes, "{ending} {len:?}");
         assert_eq!(failures(&world), [], "{ending} {len:?}");
     }
@@ -86,8 +78,7 @@ fn st09_a_transfer_that_fails_by_its_hash_is_not_tried_again() {
         bytes[from..bytes.len().min(from + max)].to_vec()
     };
     world.phone.app.content.get_mut(&content).unwrap().bytes = Box::new(give);
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
+    let out = world.get(content);
     world.run_until("the end", MINUTE, |w| !failures(w).is_empty());
     let read = reads.get();
     world.run_for(10 * MINUTE);

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
-use crate::world::{MINUTE, World, keys};
+use crate::world::account::{chat, message};
+use crate::world::{MINUTE, World, foreign, keys};
 use handfast::session::LinkState;
 use handfast::sqlite::Reserve;
 use handfast::store_suite::files::SmallDisk;
-use handfast_messages::{CollectionName, Command, Item, Message, MessageState};
+use handfast_messages::{CollectionName, Command};
 use handfast_testkit::Clocked as _;
 use reference_web::app::{AppEvent, SettleError, VerbError};
 use reference_web::store::{DB_FILE, StoreError};
@@ -93,9 +94,7 @@ fn a_disk_that_a_log_has_filled_heals_when_its_reader_is_gone() {
     world.may_fail = true;
     let reserve = Reserve::beside(&world.dir.join(DB_FILE));
     assert!(reserve.is_held());
-    let reader = rusqlite::Connection::open(world.dir.join(DB_FILE)).unwrap();
-    let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-    let _ = reader.set_db_config(keep_log, true).unwrap();
+    let reader = foreign(&world.dir.join(DB_FILE));
     reader.execute_batch("BEGIN; SELECT count(*) FROM commands;").unwrap();
     let mut sent = 0;
     while world.failures == 0 {
@@ -126,29 +125,8 @@ fn rows_that_cannot_be_stored_are_not_acknowledged_and_come_again() {
         let mut world = World::live(22);
         break_table(&mut world, table, how);
         for id in 1..=3 {
-            let item = Item::Message(Message {
-                chat: 1,
-                message: id,
-                author: "Bob".into(),
-                time: 1,
-                text: format!("news {id}"),
-                state: MessageState::Received,
-                reply_to: None,
-                media: None,
-                command: None,
-                edited: false,
-                reactions: Vec::new(),
-            });
-            let chat = Item::Chat {
-                chat: 1,
-                title: "Bob".into(),
-                last_message: id,
-                last_text: "news".into(),
-                last_time: 1,
-                unread: 0,
-            };
-            world.phone.add(world.now, CollectionName::Chats, &chat);
-            world.phone.add(world.now, CollectionName::Messages(1), &item);
+            world.phone.add(world.now, CollectionName::Chats, &chat(1, id));
+            world.phone.add(world.now, CollectionName::Messages(1), &message(1, id, &format!("news {id}")));
         }
         world.run_for(Duration::from_secs(30));
         assert!(world.failures > 0, "{table} {how}");

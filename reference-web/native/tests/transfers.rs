@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::world::account::{is_done, offset, synced};
+use crate::world::account::{is_done, large, offset, synced};
 use crate::world::phone::Content;
 use crate::world::{MINUTE, World, keys};
 use handfast::ErrorCode;
 use handfast::codec::ids::ContentId;
 use handfast::codec::limits::{MEDIA_CHUNK_LEN, STREAM_CREDIT_START};
 use handfast::media::ChunkList;
+use handfast::session::LinkState;
 use handfast_messages::Command;
 use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
@@ -22,11 +23,10 @@ fn file(world: &World, name: &str, len: usize) -> (PathBuf, Vec<u8>) {
     (path, bytes)
 }
 
-fn attach(world: &mut World, path: &std::path::Path, client_id: &str) -> ContentId {
+fn attach(world: &mut World, path: &std::path::Path, client_id: Option<&str>) -> ContentId {
     let imported = world.app.store().media().import(path).unwrap();
     let content = imported.content;
-    let _ = world.app.send_media(&mut keys(), 1, imported, Some(client_id)).unwrap();
-    world.settle();
+    let _ = world.app.send_media(&mut keys(), 1, imported, client_id).unwrap();
     content
 }
 
@@ -34,7 +34,7 @@ fn attach(world: &mut World, path: &std::path::Path, client_id: &str) -> Content
 fn a_file_is_uploaded_and_then_sent_in_one_step() {
     let mut world = synced(10);
     let (path, bytes) = file(&world, "photo.png", 300_000);
-    let content = attach(&mut world, &path, "up");
+    let content = attach(&mut world, &path, Some("up"));
     world.run_until("sent", MINUTE, |w| !w.phone.app.commands.is_empty());
     let received = &world.phone.app.received[&content];
     assert!(received.ends_with(&bytes), "the phone has it");
@@ -54,8 +54,8 @@ fn a_file_is_uploaded_and_then_sent_in_one_step() {
 fn an_upload_goes_on_at_its_offset_after_a_crash() {
     let mut world = synced(11);
     let (path, bytes) = file(&world, "film.mp4", 2_000_000);
-    let content = attach_without_running(&mut world, &path);
-    step_until(&mut world, |w| w.phone.app.arrived > 500_000);
+    let content = attach(&mut world, &path, None);
+    world.step_until(|w| w.phone.app.arrived > 500_000);
     assert!(world.phone.app.arrived < 2_000_000, "the crash comes in the middle");
     world.restart_web();
     world.run_until("sent", 5 * MINUTE, |w| !w.phone.app.commands.is_empty());
@@ -64,31 +64,12 @@ fn an_upload_goes_on_at_its_offset_after_a_crash() {
     assert!(twice <= 1_048_576, "{twice} bytes came twice");
 }
 
-fn attach_without_running(world: &mut World, path: &std::path::Path) -> ContentId {
-    let imported = world.app.store().media().import(path).unwrap();
-    let content = imported.content;
-    let _ = world.app.send_media(&mut keys(), 1, imported, None).unwrap();
-    content
-}
-
-/// Moves bit by bit, so that a test may stop in the middle of a transfer.
-fn step_until(world: &mut World, done: impl Fn(&World) -> bool) {
-    for _ in 0..200_000 {
-        if done(world) {
-            return;
-        }
-        world.step();
-    }
-    panic!("it does not come to pass: {:?}", world.events.last());
-}
-
 #[test]
 fn content_is_fetched_checked_and_copied_to_where_it_is_wanted() {
     let mut world = synced(12);
     let bytes: Vec<u8> = (0..400_000_u32).map(|n| n.to_be_bytes()[3]).collect();
     let content = world.phone.has(bytes.clone());
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
+    let out = world.get(content);
     world.run_until("fetched", MINUTE, |w| is_done(w, Direction::Get));
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
     assert_eq!(std::fs::read(world.dir.join("media").join(content.to_string())).unwrap(), bytes);
@@ -108,8 +89,7 @@ fn str_018_the_last_byte_of_a_fetch_is_reported_with_fin() {
     let bytes = vec![7; 400_000];
     let content = world.phone.has(bytes.clone());
     world.phone.app.holds_fin = true;
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
+    let out = world.get(content);
     world.run_for(MINUTE);
     let reported = offset(&world, Direction::Get);
     assert!((65_536..400_000).contains(&reported), "chunks before the last: {reported}");
@@ -119,16 +99,21 @@ fn str_018_the_last_byte_of_a_fetch_is_reported_with_fin() {
     assert_eq!(std::fs::read(&out).unwrap(), bytes);
 }
 
+/// A companion that has fetched more than 1 MB of 3 MB.
+fn fetching(seed: u64) -> (World, ContentId, Vec<u8>, PathBuf) {
+    let mut world = synced(seed);
+    let bytes = large();
+    let content = world.phone.has(bytes.clone());
+    let out = world.get(content);
+    world.step_until(|w| offset(w, Direction::Get) > 1_000_000);
+    assert!(!is_done(&world, Direction::Get), "the cut comes in the middle");
+    (world, content, bytes, out)
+}
+
 #[test]
 fn a_fetch_goes_on_at_its_offset_after_a_crash() {
-    let mut world = synced(13);
-    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect();
-    let content = world.phone.has(bytes.clone());
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
-    step_until(&mut world, |w| offset(w, Direction::Get) > 1_000_000);
+    let (mut world, _, bytes, out) = fetching(13);
     let before = offset(&world, Direction::Get);
-    assert!(!is_done(&world, Direction::Get), "the crash comes in the middle");
     world.events.clear();
     world.restart_web();
     world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
@@ -142,15 +127,9 @@ fn a_fetch_goes_on_at_its_offset_after_a_crash() {
 
 /// A companion that has fetched more than 1 MB of 3 MB, ended, with a session that cannot be resumed.
 fn cut_by_reset(seed: u64) -> (World, ContentId, Vec<u8>, PathBuf) {
-    let mut world = synced(seed);
-    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect();
-    let content = world.phone.has(bytes.clone());
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
-    step_until(&mut world, |w| offset(w, Direction::Get) > 1_000_000);
-    assert!(!is_done(&world, Direction::Get), "the cut comes in the middle");
-    world.stop_web_and_reset();
-    (world, content, bytes, out)
+    let mut cut = fetching(seed);
+    cut.0.stop_web_and_reset();
+    cut
 }
 
 #[test]
@@ -184,9 +163,9 @@ fn a_fetch_that_is_cut_twice_by_a_reset_goes_on_twice() {
     let (mut world, _, bytes, out) = cut_by_reset(19);
     world.events.clear();
     world.restart_web();
-    step_until(&mut world, |w| offset(w, Direction::Get) > 2_000_000);
+    world.step_until(|w| offset(w, Direction::Get) > 2_000_000);
     world.restart_web();
-    step_until(&mut world, |w| offset(w, Direction::Get) > 2_300_000);
+    world.step_until(|w| offset(w, Direction::Get) > 2_300_000);
     world.stop_web_and_reset();
     world.restart_web();
     world.run_until("fetched", 5 * MINUTE, |w| is_done(w, Direction::Get));
@@ -207,8 +186,7 @@ fn str_010_changed_content_is_refused_and_not_kept() {
         bytes[from..bytes.len().min(from + max)].to_vec()
     };
     world.phone.app.content.get_mut(&content).unwrap().bytes = Box::new(give);
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
+    let out = world.get(content);
     assert_eq!(failure(&mut world), ErrorCode::HASH);
     assert!(!out.exists() && !world.app.store().media().has(content));
 }
@@ -217,8 +195,7 @@ fn str_010_changed_content_is_refused_and_not_kept() {
 fn content_that_is_gone_is_told() {
     // req: STR-011
     let mut world = synced(15);
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(ContentId::from_bytes([1; 32]), &out).unwrap();
+    let _ = world.get(ContentId::from_bytes([1; 32]));
     assert_eq!(failure(&mut world), ErrorCode::GONE);
     assert_eq!(world.app.store().transfers_open().unwrap(), []);
 }
@@ -252,13 +229,12 @@ fn a_list_that_is_longer_than_the_credit_arrives_too() {
     // req: STR-006
     let mut world = synced(16);
     let (content, list_len) = long_list(&mut world);
-    let out = world.dir.parent().unwrap().join("out");
-    world.app.get(content, &out).unwrap();
-    step_until(&mut world, |w| offset(w, Direction::Get) > 0);
+    let _ = world.get(content);
+    world.step_until(|w| offset(w, Direction::Get) > 0);
     let before = offset(&world, Direction::Get);
     assert!(before < list_len, "the crash comes in the middle of the list");
     world.restart_web();
     world.events.clear();
-    world.run_web_until_live();
-    step_until(&mut world, |w| offset(w, Direction::Get) > list_len + 4 * MEDIA_CHUNK_LEN);
+    world.step_until(|w| w.states().last() == Some(&LinkState::Live));
+    world.step_until(|w| offset(w, Direction::Get) > list_len + 4 * MEDIA_CHUNK_LEN);
 }

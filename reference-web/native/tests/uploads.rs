@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::both::{Both, MINUTE, keys};
+use crate::world::account::large;
 use handfast::codec::ids::ContentId;
 use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
@@ -31,16 +32,11 @@ fn is_done(both: &Both) -> bool {
 fn uploading(seed: u64) -> (Both, ContentId, Vec<u8>) {
     let mut both = Both::linked(seed, 2, 5);
     both.run_for(MINUTE);
-    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect();
+    let bytes = large();
     let content = send(&mut both, 1, &bytes);
-    for _ in 0..1_000_000 {
-        if puts(&both).next_back().is_some_and(|(offset, _)| offset > 1_000_000) {
-            assert!(!is_done(&both), "the cut comes in the middle");
-            return (both, content, bytes);
-        }
-        both.step();
-    }
-    panic!("it does not come to pass");
+    both.step_until(|b| puts(b).next_back().is_some_and(|(offset, _)| offset > 1_000_000));
+    assert!(!is_done(&both), "the cut comes in the middle");
+    (both, content, bytes)
 }
 
 fn send(both: &mut Both, chat: u64, bytes: &[u8]) -> ContentId {
@@ -97,12 +93,7 @@ fn an_upload_goes_on_after_a_reset_and_a_restart_of_the_phone() {
     let (mut both, content, bytes) = uploading(43);
     both.events.clear();
     assert_eq!(both.damage(SPOIL_EPOCH), 1);
-    for _ in 0..1_000_000 {
-        if puts(&both).next_back().is_some_and(|(offset, _)| offset > 2_000_000) {
-            break;
-        }
-        both.step();
-    }
+    both.step_until(|b| puts(b).next_back().is_some_and(|(offset, _)| offset > 2_000_000));
     both.away(|_| ());
     let first = finish(&mut both, content, &bytes);
     assert!(first > 1_000_000, "{first}");

@@ -191,10 +191,7 @@ impl Both {
     /// Changes rows of the companion under its feet, while it is stopped.
     pub(crate) fn damage(&mut self, sql: &str) -> usize {
         self.stop_web();
-        let conn = rusqlite::Connection::open(web_dir(self.dir.path()).join("companion.db")).unwrap();
-        // As the last user that closes it this would remove the log, and the store would miss it.
-        let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        let _ = conn.set_db_config(keep_log, true).unwrap();
+        let conn = crate::world::foreign(&web_dir(self.dir.path()).join("companion.db"));
         let changed = conn.execute(sql, []).unwrap();
         drop(conn);
         self.start_web();
@@ -231,8 +228,8 @@ impl Both {
         self.web_keys = Some(ChaCha20Rng::seed_from_u64(keys));
     }
 
-    /// The end of an attempt that the phone ends by itself.
-    pub(crate) fn refused_scan(&mut self) -> handfast::ErrorCode {
+    /// The companion shows a code, and the phone scans it.
+    fn scan(&mut self) {
         let (now, times) = (self.now, self.times());
         self.web.as_mut().unwrap().pair(now, &mut self.rng).unwrap();
         self.settle();
@@ -241,6 +238,11 @@ impl Both {
             _ => None,
         });
         self.phone.as_mut().unwrap().scan(times, &mut self.rng, &text).unwrap();
+    }
+
+    /// The end of an attempt that the phone ends by itself.
+    pub(crate) fn refused_scan(&mut self) -> handfast::ErrorCode {
+        self.scan();
         let ended = |both: &Self| {
             both.asked.iter().find_map(|step| match step {
                 ScanStep::Ended { code, .. } => Some(*code),
@@ -269,15 +271,8 @@ impl Both {
 
     /// A pairing in which the phone's user gives these of the grants that are asked for.
     pub(crate) fn pair_giving(&mut self, given: u64) {
-        let now = self.now;
-        self.web.as_mut().unwrap().pair(now, &mut self.rng).unwrap();
-        self.settle();
-        let text = self.event(|event| match event {
-            AppEvent::Code { text } => Some(text.clone()),
-            _ => None,
-        });
+        self.scan();
         let times = self.times();
-        self.phone.as_mut().unwrap().scan(times, &mut self.rng, &text).unwrap();
         self.run_until("digits", |b| b.events.iter().any(|e| matches!(e, AppEvent::CheckCode(_))));
         let digits = self.event(|event| match event {
             AppEvent::CheckCode(digits) => Some(digits.clone()),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use handfast::Timestamp;
+use handfast::codec::ids::ContentId;
 use handfast::driver::{SystemRng, os_rng};
 use handfast::host::Application as _;
 use handfast::session::{LinkState, PairingEvent};
@@ -53,12 +54,18 @@ pub(crate) fn open(dir: &Path, now: Timestamp, rng: &mut ChaCha20Rng) -> App {
     App::new(store, relay::name(), "laptop".into(), now, rng).unwrap()
 }
 
-/// Changes an epoch of the session in a companion's database.
-pub(crate) fn spoil_epoch(dir: &Path) {
-    let conn = rusqlite::Connection::open(dir.join("companion.db")).unwrap();
-    // As the last user that closes it this would remove the log, and the store would miss it.
+/// Another program's connection to a database. As the last user that closes it, it would remove the log, and the
+/// store would miss that: so it leaves it.
+pub(crate) fn foreign(database: &Path) -> rusqlite::Connection {
+    let conn = rusqlite::Connection::open(database).unwrap();
     let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     let _ = conn.set_db_config(keep_log, true).unwrap();
+    conn
+}
+
+/// Changes an epoch of the session in a companion's database.
+pub(crate) fn spoil_epoch(dir: &Path) {
+    let conn = foreign(&dir.join("companion.db"));
     let select = "SELECT value FROM handfast WHERE key = x'11'";
     let mut row: Vec<u8> = conn.query_row(select, [], |row| row.get(0)).unwrap();
     row[1] ^= 1;
@@ -279,15 +286,11 @@ impl World {
         moved
     }
 
-    /// Small steps, until the companion is live.
-    pub(crate) fn run_web_until_live(&mut self) {
-        for _ in 0..200_000 {
-            if self.states().last() == Some(&LinkState::Live) {
-                return;
-            }
-            self.step();
-        }
-        panic!("not live: {:?}", self.events);
+    /// Asks for content. Returns the path to which it is to be copied.
+    pub(crate) fn get(&mut self, content: ContentId) -> PathBuf {
+        let out = self.dir.parent().unwrap().join("out");
+        self.app.get(content, &out).unwrap();
+        out
     }
 }
 
