@@ -141,7 +141,7 @@ pub trait Role: Sized + role::Sealed {
     /// Loads the machine of a stored link.
     #[doc(hidden)]
     fn load(
-        tether: &Tether<Self>,
+        tether: &mut Tether<Self>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         rows: &Pairs,
@@ -249,7 +249,7 @@ impl<R: Role> Application for Tether<R> {
     }
 
     fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), TetherError> {
-        self.store.roll_back()?;
+        self.store.db.roll_back()?;
         self.ended.clear();
         self.load_links(now, rng)
     }
@@ -305,7 +305,7 @@ impl<R: Role> Application for Tether<R> {
         _: Option<&AttemptOf<Self>>,
         commit: &Commit,
     ) -> Result<(), TetherError> {
-        self.store.apply(commit)
+        Ok(self.store.db.apply(commit)?)
     }
 
     fn drained(
@@ -318,7 +318,9 @@ impl<R: Role> Application for Tether<R> {
     }
 
     fn commit(&mut self, _: Timestamp) -> Result<bool, TetherError> {
-        Ok(self.store.commit()?)
+        let is_open = self.store.db.is_open();
+        self.store.db.commit()?;
+        Ok(is_open)
     }
 
     fn committed(&mut self, now: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, TetherError> {

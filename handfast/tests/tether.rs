@@ -10,7 +10,7 @@ use handfast::codec::frame::{Collection, Row, RowId};
 use handfast::codec::ids::{CommandKey, ContentId, MailboxId};
 use handfast::driver::{Connector, HostDriver};
 use handfast::handshake::pairing::Claims;
-use handfast::session::PairingEvent;
+use handfast::session::{Event, PairingEvent};
 use handfast::tether::{
     Companion, CompanionApp, Phone, PhoneApp, PhoneTxn, Role, Tether, TetherError, TetherEvent, Txn,
 };
@@ -273,6 +273,17 @@ async fn rows_commands_and_content_reach_the_other_side_and_outlive_a_restart() 
         assert_eq!(content(&mut pair).await, Ok(1_000_000));
         pair.1.tether.get(ContentId::from_bytes([7; 32]), &copy).expect("wanted");
         assert_eq!(content(&mut pair).await, Err(ErrorCode::GONE.to_string()));
+
+        let link = pair.0.tether.links().next().expect("linked");
+        pair.0.tether.revoke(pair.0.driver.now(), link).expect("revoked");
+        let revoked = |event: &Happened| {
+            matches!(event, Happened::Tether(TetherEvent::Link(_, Event::Revoked))).then_some(())
+        };
+        at_companion(&mut pair, revoked).await;
+        assert_eq!(pair.1.tether.links().count(), 0);
+        let (now, side) = (pair.1.driver.now(), &mut pair.1);
+        let unlinked = side.tether.send(now, side.driver.rng(), &"too late".into());
+        assert!(matches!(unlinked, Err(TetherError::Input(_))), "{unlinked:?}");
     };
     running.run_until(test).await;
 }

@@ -124,9 +124,13 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         &mut self,
         change: impl FnOnce(&mut A, &mut Txn<'_, A::Event>) -> Result<T, TetherError>,
     ) -> Result<T, TetherError> {
-        let mut txn = Txn::begin(&self.store)?;
+        let _ = self.store.write()?;
+        let mut txn = Txn::new(&mut self.store);
         let changed = change(&mut self.role.app, &mut txn);
-        txn.into_events().into_iter().for_each(|event| self.host.event(event));
+        let events = txn.into_events();
+        for event in events {
+            self.host.event(event);
+        }
         changed
     }
 
@@ -322,7 +326,7 @@ impl<A: CompanionApp> Role for Companion<A> {
     type Event = A::Event;
 
     fn load(
-        tether: &Tether<Self>,
+        tether: &mut Tether<Self>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         rows: &Pairs,

@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Copies a file into the directory of content.
-    pub(super) fn import(&self, from: &Path) -> Result<ContentId, TetherError> {
+    pub(super) fn import(&mut self, from: &Path) -> Result<ContentId, TetherError> {
         let unreadable = |error: io::Error| TetherError::Input(format!("{}: {error}", from.display()));
         let mut input = File::open(from).map_err(unreadable)?;
         let copy = self.content_dir().join("import.tmp");
@@ -80,7 +80,7 @@ impl Store {
         file::sync_dir(&self.content_dir())
     }
 
-    fn put_list(&self, list: &ChunkList, whole: bool) -> Result<(), SqliteError> {
+    fn put_list(&mut self, list: &ChunkList, whole: bool) -> Result<(), SqliteError> {
         let put = "INSERT INTO handfast_content VALUES(?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET whole = max(whole, excluded.whole)";
         let content = list.content_id();
@@ -92,7 +92,7 @@ impl Store {
     /// Returns the chunk list of content of which at least the list is here, and whether all of it is.
     fn list(&self, content: ContentId) -> Result<Option<(ChunkList, bool)>, SqliteError> {
         let mut find =
-            self.conn.prepare_cached("SELECT list, whole FROM handfast_content WHERE content = ?1")?;
+            self.db.prepare_cached("SELECT list, whole FROM handfast_content WHERE content = ?1")?;
         let found = find.query_row([content.as_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)));
         let Some((list, whole)) = found.optional()? else { return Ok(None) };
         Ok(Some((ChunkList::decode(&list).map_err(|_| SqliteError::Damaged)?, whole)))
@@ -151,12 +151,12 @@ impl Store {
     }
 
     /// Stores the chunk list of content of which a part is durable.
-    pub(super) fn keep_list(&self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
+    pub(super) fn keep_list(&mut self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
         incoming.list().map_or(Ok(()), |list| self.put_list(list, false))
     }
 
     /// Gives content that is complete and synced its final name.
-    pub(super) fn complete(&self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
+    pub(super) fn complete(&mut self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
         self.publish(&self.part_path(incoming.content()), incoming.content())?;
         incoming.list().map_or(Ok(()), |list| self.put_list(list, true))
     }
@@ -166,14 +166,14 @@ impl Store {
         Ok(is_whole && self.content_path(content).is_file())
     }
 
-    pub(super) fn want(&self, content: ContentId, path: &str) -> Result<(), SqliteError> {
+    pub(super) fn want(&mut self, content: ContentId, path: &str) -> Result<(), SqliteError> {
         let insert = "INSERT OR IGNORE INTO handfast_wanted VALUES(?1, ?2)";
         let _ = self.write()?.execute(insert, params![content.as_bytes(), path])?;
         Ok(())
     }
 
     pub(super) fn wanted(&self) -> Result<Vec<Wanted>, SqliteError> {
-        let mut query = self.conn.prepare_cached("SELECT content, path FROM handfast_wanted")?;
+        let mut query = self.db.prepare_cached("SELECT content, path FROM handfast_wanted")?;
         let rows = query.query_map([], |row| {
             Ok((ContentId::from_bytes(row.get(0)?), PathBuf::from(row.get::<_, String>(1)?)))
         })?;
@@ -181,7 +181,7 @@ impl Store {
     }
 
     /// Deletes the wishes for content, and returns the paths to which it was to go.
-    pub(super) fn take_wishes(&self, content: ContentId) -> Result<Vec<PathBuf>, SqliteError> {
+    pub(super) fn take_wishes(&mut self, content: ContentId) -> Result<Vec<PathBuf>, SqliteError> {
         let delete = "DELETE FROM handfast_wanted WHERE content = ?1 RETURNING path";
         let mut query = self.write()?.prepare_cached(delete)?;
         let paths =

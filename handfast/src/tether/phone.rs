@@ -10,6 +10,7 @@ use handfast_codec::ids::{CompanionId, ContentId, LogId, MailboxId};
 use handfast_codec::limits::ITEM_LEN_MAX;
 use handfast_codec::qr::{Offer, RelayRef};
 use handfast_codec::{ErrorCode, Timestamp};
+use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_media::Outgoing;
@@ -148,10 +149,10 @@ impl<A: PhoneApp> Tether<Phone<A>> {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, TetherError> {
-        let store = Store::open(dir)?;
+        let mut store = Store::open(dir)?;
         let account = SigningKey::from_bytes(*store.identity("account", rng)?);
         let log = LogId::from_bytes(*store.identity("log", rng)?);
-        let _ = store.commit()?;
+        store.db.commit()?;
         Self::with(store, Phone { app, account, log }, now, rng)
     }
 
@@ -164,10 +165,15 @@ impl<A: PhoneApp> Tether<Phone<A>> {
         &mut self,
         change: impl FnOnce(&mut A, &mut PhoneTxn<'_, A::Event>) -> Result<T, TetherError>,
     ) -> Result<T, TetherError> {
-        let mut txn = PhoneTxn(Txn::begin(&self.store)?);
-        let changed = self.store.whole(|| change(&mut self.role.app, &mut txn));
+        self.store.begin_part()?;
+        let mut txn = PhoneTxn(Txn::new(&mut self.store));
+        let changed = change(&mut self.role.app, &mut txn);
+        let events = txn.0.into_events();
+        self.store.end_part(changed.is_ok())?;
         if changed.is_ok() {
-            txn.0.into_events().into_iter().for_each(|event| self.host.event(event));
+            for event in events {
+                self.host.event(event);
+            }
         }
         changed
     }
@@ -212,6 +218,20 @@ impl<A: PhoneApp> Tether<Phone<A>> {
         let Some(attempt) = self.host.attempts_mut().last() else { return self.pairing().map(drop) };
         Ok(attempt.pairing.approve(now, rng, &self.role.account, offering)?)
     }
+
+    /// Revokes a link: its companion is told whenever it connects, and deletes its keys. [`Event::RevokedTold`] follows when it was told.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError::Input`] if there is no such link; [`TetherError::Refused`].
+    pub fn revoke(&mut self, now: Timestamp, id: MailboxId) -> Result<(), TetherError> {
+        let none = || TetherError::Input("there is no such link".to_owned());
+        let link = self.host.link_mut(id).ok_or_else(none)?;
+        let signature = sign_revoked(&self.role.account, link.endpoint.terms());
+        let commit = link.endpoint.revoke(now, signature)?;
+        link.store(commit);
+        Ok(())
+    }
 }
 
 impl<A> super::role::Sealed for Phone<A> {}
@@ -222,7 +242,7 @@ impl<A: PhoneApp> Role for Phone<A> {
     type Event = A::Event;
 
     fn load(
-        tether: &Tether<Self>,
+        tether: &mut Tether<Self>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         rows: &Pairs,

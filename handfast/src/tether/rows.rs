@@ -27,7 +27,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
 impl Store {
     fn rows(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Row>, TetherError> {
         let query = format!("SELECT id, rev, body FROM handfast_rows WHERE collection = ?1 AND {condition}");
-        Ok(self.conn.prepare_cached(&query)?.query_map(values, read)?.collect::<Result<_, _>>()?)
+        Ok(self.db.prepare_cached(&query)?.query_map(values, read)?.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn row(&self, collection: &Collection, id: &RowId) -> Result<Option<Row>, TetherError> {
@@ -65,7 +65,7 @@ impl Store {
     /// Returns the newest revision of all collections.
     pub(super) fn newest(&self) -> Result<u64, SqliteError> {
         let query = "SELECT ifnull(max(rev), 0) FROM handfast_rows";
-        Ok(self.conn.prepare_cached(query)?.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        Ok(self.db.prepare_cached(query)?.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Returns the digest of a collection, over its rows without markers.
@@ -84,7 +84,7 @@ impl Store {
     }
 
     /// Writes a row unless a newer revision of it is stored. Returns whether it was written.
-    pub(super) fn put_row(&self, collection: &Collection, row: &Row) -> Result<bool, TetherError> {
+    pub(super) fn put_row(&mut self, collection: &Collection, row: &Row) -> Result<bool, TetherError> {
         let put = "INSERT INTO handfast_rows(collection, id, rev, body) VALUES(?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET rev = excluded.rev, body = excluded.body, stale = 0
              WHERE excluded.rev >= handfast_rows.rev OR handfast_rows.stale";
@@ -96,7 +96,7 @@ impl Store {
 
     /// Deletes a row unless a newer revision of it is stored. Returns whether there was one to delete.
     pub(super) fn delete_row(
-        &self,
+        &mut self,
         collection: &Collection,
         id: &RowId,
         rev: u64,
@@ -107,14 +107,14 @@ impl Store {
     }
 
     /// Marks all rows of a collection, because a snapshot of it begins.
-    pub(super) fn begin_snapshot(&self, collection: &Collection) -> Result<(), TetherError> {
+    pub(super) fn begin_snapshot(&mut self, collection: &Collection) -> Result<(), TetherError> {
         let mark = "UPDATE handfast_rows SET stale = 1 WHERE collection = ?1";
         let _ = self.write()?.execute(mark, [collection.as_bytes()])?;
         Ok(())
     }
 
     /// Deletes the rows that the snapshot did not contain, and returns their ids.
-    pub(super) fn end_snapshot(&self, collection: &Collection) -> Result<Vec<RowId>, TetherError> {
+    pub(super) fn end_snapshot(&mut self, collection: &Collection) -> Result<Vec<RowId>, TetherError> {
         let delete = "DELETE FROM handfast_rows WHERE collection = ?1 AND stale RETURNING id";
         let mut query = self.write()?.prepare_cached(delete)?;
         Ok(query.query_map([collection.as_bytes()], id_of)?.collect::<Result<_, _>>()?)

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use handfast_codec::frame::{Collection, Row, RowId};
 use handfast_codec::ids::MailboxId;
+use handfast_session::Pairs;
 use handfast_session::pairing::{KeysInUse, peer_keys};
-use handfast_session::{Commit, Pairs};
 use rand_core::CryptoRng;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use zeroize::Zeroizing;
 
 use super::TetherError;
 use crate::DeviceRole;
-use crate::sqlite::{self, DeviceKey, SqliteError};
+use crate::sqlite::{self, Database, DeviceKey, SqliteError};
 
 /// The tables of a tether, beside the table of links.
 const TABLES: &str = "
@@ -40,8 +40,7 @@ const ACCOUNT: MailboxId = MailboxId::from_bytes([0; 16]);
 /// The directory of one side: database, device key, content.
 #[derive(Debug)]
 pub(super) struct Store {
-    pub(super) conn: Connection,
-    key: DeviceKey,
+    pub(super) db: Database,
     pub(super) dir: PathBuf,
     /// Locked for as long as this process uses the directory.
     _lock: File,
@@ -56,66 +55,46 @@ impl Store {
         lock.try_lock().map_err(|_| TetherError::InUse(dir.to_owned()))?;
         sqlite::file::require_dir(&dir.join("content"))?;
         let key = DeviceKey::load_or_create(&dir.join("device.key"))?;
-        let conn = sqlite::open(&dir.join("handfast.db"))?;
+        let (conn, reserve) = sqlite::open_reserved(&dir.join("handfast.db"))?;
         sqlite::create_table(&conn)?;
         conn.execute_batch(TABLES)?;
-        Ok(Self { conn, key, dir: dir.to_owned(), _lock: lock })
+        Ok(Self { db: Database::new(conn, key, Some(reserve)), dir: dir.to_owned(), _lock: lock })
     }
 
     /// Returns the connection, with a transaction open.
-    pub(super) fn write(&self) -> Result<&Connection, SqliteError> {
-        if self.conn.is_autocommit() {
-            sqlite::begin_kept(&self.conn)?;
-        }
-        Ok(&self.conn)
+    pub(super) fn write(&mut self) -> Result<&Connection, SqliteError> {
+        self.db.write()
     }
 
-    /// Makes the open transaction durable. Returns whether there was one.
-    pub(super) fn commit(&self) -> Result<bool, SqliteError> {
-        let is_open = !self.conn.is_autocommit();
-        if is_open {
-            self.conn.execute_batch("COMMIT")?;
-        }
-        Ok(is_open)
+    /// Begins a part of the open transaction that can be undone alone.
+    pub(super) fn begin_part(&mut self) -> Result<(), SqliteError> {
+        Ok(self.write()?.execute_batch("SAVEPOINT part")?)
     }
 
-    /// Runs `work` within the open transaction, and undoes its writes if it fails.
-    pub(super) fn whole<T>(&self, work: impl FnOnce() -> Result<T, TetherError>) -> Result<T, TetherError> {
-        self.write()?.execute_batch("SAVEPOINT whole")?;
-        let done = work();
-        self.conn.execute_batch(if done.is_ok() {
-            "RELEASE whole"
-        } else {
-            "ROLLBACK TO whole; RELEASE whole"
-        })?;
-        done
-    }
-
-    pub(super) fn roll_back(&self) -> Result<(), SqliteError> {
-        sqlite::roll_back(&self.conn)
-    }
-
-    pub(super) fn apply(&self, commit: &Commit) -> Result<(), TetherError> {
-        Ok(commit.apply(&mut sqlite::Txn::new(self.write()?, &self.key))?)
+    /// Ends the part, and undoes its writes unless `is_kept`.
+    pub(super) fn end_part(&mut self, is_kept: bool) -> Result<(), SqliteError> {
+        let undo = if is_kept { "" } else { "ROLLBACK TO part;" };
+        Ok(self.db.execute_batch(&format!("{undo} RELEASE part"))?)
     }
 
     /// Returns the rows of each stored link.
     pub(super) fn links(&self) -> Result<Vec<(MailboxId, Pairs)>, SqliteError> {
-        let links = sqlite::links(&self.conn)?.into_iter();
-        links.map(|id| Ok((id, sqlite::load_pairs(&self.conn, &self.key, id)?))).collect()
+        self.db.links()?.into_iter().map(|id| Ok((id, self.db.pairs(id)?))).collect()
     }
 
     /// Returns the peers' keys of all present and former links.
     pub(super) fn keys_in_use(&self) -> Result<KeysInUse, SqliteError> {
-        let mut query = self.conn.prepare_cached("SELECT key FROM handfast_used_keys")?;
+        // A key of two links would show the relay that they belong together.
+        // req: CRT-003, CRT-013
+        let mut query = self.db.prepare_cached("SELECT key FROM handfast_used_keys")?;
         Ok(query.query_map([], |row| row.get::<_, [u8; 32]>(0))?.collect::<Result<_, _>>()?)
     }
 
     /// Notes the keys of a link's peer for good, because no later link may use them.
-    pub(super) fn note_keys(&self, role: DeviceRole, rows: &Pairs) -> Result<(), TetherError> {
+    pub(super) fn note_keys(&mut self, role: DeviceRole, rows: &Pairs) -> Result<(), TetherError> {
         for key in peer_keys(role, rows)? {
             let find = "SELECT 1 FROM handfast_used_keys WHERE key = ?1";
-            if !self.conn.prepare_cached(find)?.exists([key])? {
+            if !self.db.prepare_cached(find)?.exists([key])? {
                 let _ = self.write()?.execute("INSERT INTO handfast_used_keys VALUES(?1)", [key])?;
             }
         }
@@ -123,26 +102,26 @@ impl Store {
     }
 
     /// Returns a serial number for a new companion, which no other has had.
-    pub(super) fn next_serial(&self) -> Result<u64, SqliteError> {
+    pub(super) fn next_serial(&mut self) -> Result<u64, SqliteError> {
         let insert = "INSERT INTO handfast_serials DEFAULT VALUES RETURNING serial";
         Ok(self.write()?.query_row(insert, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Returns a secret of the account by its name. It is drawn and stored the first time.
     pub(super) fn identity<const N: usize>(
-        &self,
+        &mut self,
         name: &str,
         rng: &mut dyn CryptoRng,
     ) -> Result<Zeroizing<[u8; N]>, TetherError> {
         let find = "SELECT value FROM handfast_identity WHERE name = ?1";
-        let found = self.conn.query_row(find, [name], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+        let found = self.db.query_row(find, [name], |row| row.get::<_, Vec<u8>>(0)).optional()?;
         let mut secret = Zeroizing::new([0; N]);
         if let Some(stored) = found {
-            let value = self.key.unwrap(ACCOUNT, name.as_bytes(), &stored)?;
+            let value = self.db.key().unwrap(ACCOUNT, name.as_bytes(), &stored)?;
             *secret = value.as_slice().try_into().map_err(|_| SqliteError::Damaged)?;
         } else {
             rng.fill_bytes(secret.as_mut_slice());
-            let wrapped = self.key.wrap(ACCOUNT, name.as_bytes(), secret.as_slice())?;
+            let wrapped = self.db.key().wrap(ACCOUNT, name.as_bytes(), secret.as_slice())?;
             let insert = "INSERT INTO handfast_identity VALUES(?1, ?2)";
             let _ = self.write()?.execute(insert, params![name, wrapped])?;
         }
@@ -156,14 +135,13 @@ impl Store {
 /// and everything is loaded again after a pause.
 #[derive(Debug)]
 pub struct Txn<'a, E> {
-    pub(super) store: &'a Store,
+    pub(super) store: &'a mut Store,
     events: Vec<E>,
 }
 
 impl<'a, E> Txn<'a, E> {
-    pub(super) fn begin(store: &'a Store) -> Result<Self, SqliteError> {
-        let _ = store.write()?;
-        Ok(Self { store, events: Vec::new() })
+    pub(super) const fn new(store: &'a mut Store) -> Self {
+        Self { store, events: Vec::new() }
     }
 
     pub(super) fn into_events(self) -> Vec<E> {
@@ -174,7 +152,7 @@ impl<'a, E> Txn<'a, E> {
     /// the tether's tables begin with `handfast`.
     #[must_use]
     pub fn db(&self) -> &Connection {
-        &self.store.conn
+        &self.store.db
     }
 
     /// Reports an event to the user once the transaction is durable.

@@ -5,6 +5,7 @@ use handfast_codec::Timestamp;
 use handfast_codec::envelope::ResultEnvelope;
 use handfast_codec::ids::{CommandKey, Signature};
 use handfast_codec::limits::MESSAGE_LEN_MAX;
+use handfast_handshake::link::Terms;
 
 use super::load::{put_revoked, wipe_rows};
 use super::pending::PhoneDeferred;
@@ -59,6 +60,12 @@ impl PhoneEndpoint {
             self.attach.reconnect_now(self.now);
         }
         follow
+    }
+
+    /// Returns the terms of the link, as the account signed them.
+    #[must_use]
+    pub const fn terms(&self) -> &Terms {
+        &self.side.link.terms
     }
 
     /// Revokes the link. `signature` is the account's over this companion
