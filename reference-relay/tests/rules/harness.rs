@@ -225,6 +225,25 @@ impl Harness {
         socket
     }
 
+    /// A page and a phone in the seats of a pairing mailbox, by the keys 1 and 2.
+    pub(crate) fn pairing(&mut self, mailbox: u8) -> (SocketId, SocketId) {
+        let web = self.seat_pairing(mailbox, DeviceRole::Web, &key(1));
+        (web, self.seat_pairing(mailbox, DeviceRole::Phone, &key(2)))
+    }
+
+    /// A claim to this seat of the pairing mailbox is refused.
+    pub(crate) fn assert_pairing_refused(
+        &mut self,
+        mailbox: u8,
+        role: DeviceRole,
+        by: &SigningKey,
+        code: ErrorCode,
+    ) {
+        let socket = self.open();
+        self.attach_pairing(socket, mailbox, role, by);
+        self.assert_refused(socket, code);
+    }
+
     /// Both seats of the link, all inboxes read.
     pub(crate) fn both(&mut self, link: &Link) -> (SocketId, SocketId) {
         let phone = self.seat(link, DeviceRole::Phone);

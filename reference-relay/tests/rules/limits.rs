@@ -240,9 +240,7 @@ fn new_pairings_leave_room_for_linked_devices() {
     });
     let _ = h.seat_pairing(1, DeviceRole::Web, &key(1));
     let _ = h.seat_pairing(2, DeviceRole::Web, &key(2));
-    let third = h.open();
-    h.attach_pairing(third, 3, DeviceRole::Web, &key(3));
-    h.assert_refused(third, ErrorCode::LIMIT);
+    h.assert_pairing_refused(3, DeviceRole::Web, &key(3), ErrorCode::LIMIT);
     let _ = h.seat(&Link::new(1), DeviceRole::Phone);
 }
 
@@ -251,18 +249,14 @@ fn pairing_mailboxes_have_a_cap_in_all_and_for_an_address() {
     let mut h = Harness::with(|limits| limits.pairing_mailboxes_max = 2);
     let first = h.seat_pairing(1, DeviceRole::Web, &key(1));
     let _ = h.seat_pairing(2, DeviceRole::Web, &key(2));
-    let third = h.open();
-    h.attach_pairing(third, 3, DeviceRole::Web, &key(3));
-    h.assert_refused(third, ErrorCode::LIMIT);
+    h.assert_pairing_refused(3, DeviceRole::Web, &key(3), ErrorCode::LIMIT);
     h.close(first);
     let _ = h.seat_pairing(3, DeviceRole::Web, &key(3));
 
     let mut h = Harness::with(|limits| limits.pairing_mailboxes_per_address_max = 1);
     let _ = h.seat_pairing(1, DeviceRole::Web, &key(1));
     let _ = h.seat_pairing(1, DeviceRole::Phone, &key(2));
-    let second = h.open();
-    h.attach_pairing(second, 2, DeviceRole::Web, &key(3));
-    h.assert_refused(second, ErrorCode::ADDRESS_CAP);
+    h.assert_pairing_refused(2, DeviceRole::Web, &key(3), ErrorCode::ADDRESS_CAP);
 }
 
 #[test]

@@ -15,34 +15,26 @@ const WEB: DeviceRole = DeviceRole::Web;
 fn rly_014_the_web_seat_belongs_to_its_first_key() {
     // req: RLY-014
     let mut h = Harness::new();
-    let web = h.seat_pairing(1, WEB, &key(1));
-    let _phone = h.seat_pairing(1, PHONE, &key(2));
+    let (web, _phone) = h.pairing(1);
     let _ = h.take(web);
-    let thief = h.open();
-    h.attach_pairing(thief, 1, WEB, &key(3));
-    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+    h.assert_pairing_refused(1, WEB, &key(3), ErrorCode::CODE_TAKEN);
     assert_eq!(h.take(web), []);
 
     let again = h.seat_pairing(1, WEB, &key(1));
     h.assert_refused(web, ErrorCode::REPLACED);
     h.close(again);
-    let thief = h.open();
-    h.attach_pairing(thief, 1, WEB, &key(3));
-    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+    h.assert_pairing_refused(1, WEB, &key(3), ErrorCode::CODE_TAKEN);
 }
 
 #[test]
 fn rly_014_an_empty_moment_does_not_give_the_web_seat_away_once_a_phone_came() {
     // req: RLY-014, RLY-029
     let mut h = Harness::new();
-    let web = h.seat_pairing(1, WEB, &key(1));
-    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let (web, phone) = h.pairing(1);
     h.close(web);
     h.close(phone);
     assert_eq!(h.relay.stats().pairing_mailboxes, 1);
-    let thief = h.open();
-    h.attach_pairing(thief, 1, WEB, &key(3));
-    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+    h.assert_pairing_refused(1, WEB, &key(3), ErrorCode::CODE_TAKEN);
     h.pass(Duration::from_mins(6));
     assert_eq!((h.relay.stats().pairing_mailboxes, h.deadline), (0, None), "freed when its time is over");
 }
@@ -69,8 +61,7 @@ fn rly_029_what_no_page_came_to_is_forgotten_at_once() {
 
 /// A page and a phone come to a code, and go.
 fn visited(h: &mut Harness, code: u8) {
-    let web = h.seat_pairing(code, WEB, &key(1));
-    let phone = h.seat_pairing(code, PHONE, &key(2));
+    let (web, phone) = h.pairing(code);
     h.close(web);
     h.close(phone);
 }
@@ -86,14 +77,10 @@ fn rly_070_the_oldest_empty_mailbox_makes_room_and_no_other() {
     assert_eq!(h.relay.stats().pairing_mailboxes, 3);
     let newcomer = h.seat_pairing(4, WEB, &key(9));
     assert_eq!((h.relay.stats().pairing_mailboxes, h.closed.len()), (3, 0));
-    let thief = h.open();
-    h.attach_pairing(thief, 2, WEB, &key(8));
-    h.assert_refused(thief, ErrorCode::CODE_TAKEN);
+    h.assert_pairing_refused(2, WEB, &key(8), ErrorCode::CODE_TAKEN);
     // The first is forgotten, and its return makes the second go.
     let again = h.seat_pairing(1, WEB, &key(8));
-    let refused = h.open();
-    h.attach_pairing(refused, 5, WEB, &key(7));
-    h.assert_refused(refused, ErrorCode::LIMIT);
+    h.assert_pairing_refused(5, WEB, &key(7), ErrorCode::LIMIT);
     for socket in [page, newcomer, again] {
         assert!(!h.closed.contains_key(&socket), "somebody sits in each");
         h.close(socket);
@@ -127,12 +114,9 @@ fn a_code_that_nobody_scanned_is_freed_at_once() {
 fn rly_015_the_phone_seat_holds_one_key_at_a_time() {
     // req: RLY-015
     let mut h = Harness::new();
-    let web = h.seat_pairing(1, WEB, &key(1));
-    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let (web, phone) = h.pairing(1);
     let _ = h.take(web);
-    let second = h.open();
-    h.attach_pairing(second, 1, PHONE, &key(3));
-    h.assert_refused(second, ErrorCode::CODE_TAKEN);
+    h.assert_pairing_refused(1, PHONE, &key(3), ErrorCode::CODE_TAKEN);
     h.data(phone, 1);
     assert_eq!(h.take(web).len(), 1, "the first keeps its seat");
 }
@@ -142,8 +126,7 @@ fn rly_015_the_phone_seat_holds_one_key_at_a_time() {
 fn a_code_that_was_answered_takes_no_other_phone() {
     for page_stays in [true, false] {
         let mut h = Harness::new();
-        let web = h.seat_pairing(1, WEB, &key(1));
-        let phone = h.seat_pairing(1, PHONE, &key(2));
+        let (web, phone) = h.pairing(1);
         h.data(phone, 10);
         h.close(phone);
         // Nothing was answered yet: another phone may try.
@@ -154,9 +137,7 @@ fn a_code_that_was_answered_takes_no_other_phone() {
         if !page_stays {
             h.close(web);
         }
-        let late = h.open();
-        h.attach_pairing(late, 1, PHONE, &key(4));
-        h.assert_refused(late, ErrorCode::CODE_TAKEN);
+        h.assert_pairing_refused(1, PHONE, &key(4), ErrorCode::CODE_TAKEN);
         let again = h.seat_pairing(1, PHONE, &key(3));
         assert!(!h.closed.contains_key(&again), "a key that sat there comes back");
     }
@@ -171,9 +152,7 @@ fn rly_015_the_phone_seat_holds_three_keys_in_all() {
         let phone = h.seat_pairing(1, PHONE, &key(seed));
         h.close(phone);
     }
-    let fourth = h.open();
-    h.attach_pairing(fourth, 1, PHONE, &key(5));
-    h.assert_refused(fourth, ErrorCode::CODE_TAKEN);
+    h.assert_pairing_refused(1, PHONE, &key(5), ErrorCode::CODE_TAKEN);
     let third = h.seat_pairing(1, PHONE, &key(4));
     assert!(!h.closed.contains_key(&third), "a key that was there may come again");
 }
@@ -182,8 +161,7 @@ fn rly_015_the_phone_seat_holds_three_keys_in_all() {
 fn rly_016_a_silent_phone_seat_is_emptied() {
     // req: RLY-016
     let mut h = Harness::new();
-    let web = h.seat_pairing(1, WEB, &key(1));
-    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let (web, phone) = h.pairing(1);
     let _ = h.take(web);
     h.send(phone, &RelayFrame::Ping([1; 8]));
     let _ = h.take(phone);
@@ -211,8 +189,7 @@ fn rly_016_the_web_may_wait_in_silence() {
 fn rly_017_a_pairing_mailbox_carries_65536_bytes_each_way() {
     // req: RLY-017, RLY-030
     let mut h = Harness::new();
-    let web = h.seat_pairing(1, WEB, &key(1));
-    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let (web, phone) = h.pairing(1);
     let _ = h.take(web);
     for (from, to) in [(phone, web), (web, phone)] {
         for _ in 0..8 {
@@ -223,17 +200,14 @@ fn rly_017_a_pairing_mailbox_carries_65536_bytes_each_way() {
     h.data(web, 0);
     h.assert_refused(phone, ErrorCode::PAIRING_BYTES);
     h.assert_refused(web, ErrorCode::PAIRING_BYTES);
-    let again = h.open();
-    h.attach_pairing(again, 1, WEB, &key(1));
-    h.assert_refused(again, ErrorCode::PAIRING_BYTES);
+    h.assert_pairing_refused(1, WEB, &key(1), ErrorCode::PAIRING_BYTES);
 }
 
 #[test]
 fn rly_017_a_pairing_mailbox_lives_360_seconds() {
     // req: RLY-017
     let mut h = Harness::new();
-    let web = h.seat_pairing(1, WEB, &key(1));
-    let phone = h.seat_pairing(1, PHONE, &key(2));
+    let (web, phone) = h.pairing(1);
     h.data(phone, 1);
     for _ in 0..11 {
         h.pass(Duration::from_secs(30));
