@@ -53,7 +53,7 @@ fn bytes(case: &Value, field: &str) -> Vec<u8> {
 }
 
 /// Returns a plaintext without its padding, so that mutations of the seed change what means something.
-fn unpadded(plaintext: Vec<u8>) -> Vec<u8> {
+fn unpadded(plaintext: &[u8]) -> Vec<u8> {
     let len = plaintext.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     plaintext[..len].to_vec()
 }
@@ -147,5 +147,5 @@ fn record_frames() -> Seeds {
     });
     let link = vectors("frames-link", "plaintext").map(|(name, bytes)| (format!("link-{name}"), bytes));
     let plaintexts = vectors("frames-record", "plaintext").chain(link);
-    plaintexts.map(|(name, bytes)| (name, unpadded(bytes))).chain(bodies).collect()
+    plaintexts.map(|(name, bytes)| (name, unpadded(&bytes))).chain(bodies).collect()
 }
