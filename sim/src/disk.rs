@@ -55,12 +55,6 @@ impl Gate {
     pub fn mend(&self) {
         self.fail_from.store(NEVER, Ordering::Relaxed);
     }
-
-    /// Whether a commit was refused since the gate was set, or would be now.
-    #[must_use]
-    pub fn is_shut(&self) -> bool {
-        self.commits().saturating_add(1) >= self.fail_from.load(Ordering::Relaxed)
-    }
 }
 
 /// One disk.

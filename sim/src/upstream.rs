@@ -8,8 +8,6 @@ use reference_phone::upstream::{NetworkChat, Outgoing, OutgoingChange, Upstream,
 
 /// How many chats there are; their ids are 1 and up.
 pub const CHATS: u64 = 3;
-/// How many messages each begins with.
-const MESSAGES: u64 = 10;
 
 /// The network.
 #[derive(Debug)]
@@ -65,13 +63,4 @@ pub fn fill(store: &mut Store, chats: u64, messages: u64) -> Result<(), StoreErr
         }
     }
     Ok(())
-}
-
-/// The history of the standard account.
-///
-/// # Errors
-///
-/// The store's.
-pub fn fill_standard(store: &mut Store) -> Result<(), StoreError> {
-    fill(store, CHATS, MESSAGES)
 }
