@@ -298,12 +298,6 @@ impl App {
         self.host.handle_timeout(now.mono, rng);
     }
 
-    /// Makes every machine check its connection, or try to connect, at once. Call it when the computer slept
-    /// or the network came back.
-    pub fn probe(&mut self, now: Now) {
-        self.host.probe(now.mono);
-    }
-
     /// Returns the time at which [`App::handle_timeout`] must be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
@@ -330,12 +324,6 @@ impl App {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
-    }
-
-    /// Returns the account.
-    #[must_use]
-    pub fn account(&self) -> &Account {
-        &self.account
     }
 }
 

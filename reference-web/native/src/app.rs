@@ -292,12 +292,6 @@ impl App {
         self.rotate(now, rng);
     }
 
-    /// Makes every machine check its connection, or try to connect, at once. Call it when the computer slept
-    /// or the network came back.
-    pub fn probe(&mut self, now: Timestamp) {
-        self.host.probe(now);
-    }
-
     /// Returns the time at which [`App::handle_timeout`] must be called next.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
