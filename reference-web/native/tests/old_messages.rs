@@ -1,8 +1,7 @@
 //! Messages that are older than their chat's window, between the real phone and the real companion: what happens to them
 //! is seen here, gaps are known and filled, and no chat is dead, however many there are.
 
-use crate::both::{Both, MINUTE, keys, received};
-use handfast::codec::limits::MARKER_REVS;
+use crate::both::{Both, MINUTE, add_meanwhile, keys, outgrow_markers};
 use handfast_testkit::Clocked as _;
 use reference_phone::upstream::Change;
 use reference_web::app::AppEvent;
@@ -111,11 +110,7 @@ fn msg_072_a_gap_is_known_and_filled_when_somebody_asks() {
     let old: Vec<u64> = shown(&mut both, 1).iter().map(|m| m.id).collect();
     assert_eq!(old.len(), 150, "all are here");
     both.stop_web();
-    both.away(|store| {
-        for n in 0..250 {
-            let _ = store.add_message(&received(1, &format!("meanwhile {n}"))).unwrap();
-        }
-    });
+    both.away(|store| add_meanwhile(store, 1, 250));
     both.start_web();
     both.run_for(MINUTE);
     assert_eq!(shown(&mut both, 1).len(), 200, "what is behind the gap is not shown as if it came next");
@@ -132,11 +127,7 @@ fn msg_072_what_changed_behind_a_gap_is_right_when_the_gap_is_filled() {
     let mut both = synced(63, 1, 150);
     let old: Vec<u64> = shown(&mut both, 1).iter().map(|m| m.id).collect();
     both.stop_web();
-    both.away(|store| {
-        for n in 0..450 {
-            let _ = store.add_message(&received(1, &format!("meanwhile {n}"))).unwrap();
-        }
-    });
+    both.away(|store| add_meanwhile(store, 1, 450));
     change_three(&both, 1, &old[..3]);
     both.start_web();
     both.run_for(MINUTE);
@@ -158,13 +149,7 @@ fn msg_065_what_the_changes_do_not_reach_is_forgotten_and_comes_again() {
         let _ = store.delete_message(1, ids[0]).unwrap();
         store.edit_message(1, ids[1], "edited").unwrap();
         store.commit().unwrap();
-        let floor = store.rev() + MARKER_REVS;
-        while store.rev() <= floor {
-            for _ in 0..10_000 {
-                let _ = store.add_message(&received(2, "news")).unwrap();
-            }
-            store.commit().unwrap();
-        }
+        outgrow_markers(store, 2);
     });
     both.start_web();
     both.run_for(MINUTE);

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::both::{Both, MINUTE, keys, received};
-use handfast::codec::limits::{MARKER_REVS, SUBSCRIPTIONS_MAX};
+use crate::both::{Both, MINUTE, add_meanwhile, keys, outgrow_markers, received};
+use handfast::codec::limits::SUBSCRIPTIONS_MAX;
 use handfast_messages::CollectionName;
 use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
@@ -68,13 +68,7 @@ fn syn_010_a_companion_that_was_away_longer_than_markers_are_kept_gets_pages() {
             let _ = store.delete_message(1, *id).unwrap();
         }
         store.commit().unwrap();
-        let floor = store.rev() + MARKER_REVS;
-        while store.rev() <= floor {
-            for _ in 0..10_000 {
-                let _ = store.add_message(&received(3, "news")).unwrap();
-            }
-            store.commit().unwrap();
-        }
+        outgrow_markers(store, 3);
     });
     assert!(both.phone().store().floor() > 0);
     both.start_web();
@@ -125,9 +119,7 @@ fn a_chat_has_no_gap_when_more_came_than_its_window_holds() {
     let mut both = synced(24, 2, 250);
     both.away(|store| {
         for (chat, count) in [(1, 300), (2, 50)] {
-            for n in 0..count {
-                let _ = store.add_message(&received(chat, &format!("meanwhile {n}"))).unwrap();
-            }
+            add_meanwhile(store, chat, count);
         }
     });
     both.run_for(MINUTE);

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handfast::Timestamp;
+use handfast::codec::limits::MARKER_REVS;
 use handfast::driver::{SystemRng, os_rng};
 use handfast::session::LinkState;
 use handfast_messages::{MessageState, grants};
@@ -99,6 +100,24 @@ pub(crate) fn received(chat: u64, text: &str) -> NewMessage<'_> {
         media: None,
         command: None,
         network_id: None,
+    }
+}
+
+/// Adds so many messages to a chat.
+pub(crate) fn add_meanwhile(store: &mut PhoneStore, chat: u64, count: u64) {
+    for n in 0..count {
+        let _ = store.add_message(&received(chat, &format!("meanwhile {n}"))).unwrap();
+    }
+}
+
+/// Adds messages to a chat until the log is complete only from a revision above the present one.
+pub(crate) fn outgrow_markers(store: &mut PhoneStore, chat: u64) {
+    let floor = store.rev() + MARKER_REVS;
+    while store.rev() <= floor {
+        for _ in 0..10_000 {
+            let _ = store.add_message(&received(chat, "news")).unwrap();
+        }
+        store.commit().unwrap();
     }
 }
 

@@ -4,13 +4,19 @@ use handfast::handshake::key_schedule::old_command_key;
 
 use super::*;
 
-#[test]
-fn tables_of_version_1_are_taken_over() {
+/// A database with the tables of version 1.
+fn version_1() -> (tempfile::TempDir, Connection) {
     let dir = tempfile::tempdir().expect("a directory");
     drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
     let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
     sqlite::create_table(&conn).expect("made");
     conn.execute_batch(schema::TABLES).expect("made");
+    (dir, conn)
+}
+
+#[test]
+fn tables_of_version_1_are_taken_over() {
+    let (dir, conn) = version_1();
     conn.execute_batch(
         "INSERT INTO chats(chat, title, last_message, last_text, last_time_ms, unread) VALUES(1, 'Ada', 3, '', 0, 0);
          PRAGMA user_version = 1;",
@@ -30,11 +36,7 @@ fn tables_of_version_1_are_taken_over() {
 #[test]
 fn commands_of_version_1_get_the_keys_of_their_numbers() {
     // req: RES-035
-    let dir = tempfile::tempdir().expect("a directory");
-    drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
-    let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
-    sqlite::create_table(&conn).expect("made");
-    conn.execute_batch(schema::TABLES).expect("made");
+    let (dir, conn) = version_1();
     let link = "x'02020202020202020202020202020202'";
     let (own, other) = ("x'04040404040404040404040404040404'", "x'05050505050505050505050505050505'");
     conn.execute_batch(&format!(
@@ -73,11 +75,7 @@ fn commands_of_version_1_get_the_keys_of_their_numbers() {
 
 #[test]
 fn tables_of_version_2_are_taken_over_and_what_was_set_aside_is_asked_for_again() {
-    let dir = tempfile::tempdir().expect("a directory");
-    drop(DeviceKey::load_or_create(&dir.path().join(KEY_FILE)).expect("a key"));
-    let conn = sqlite::open(&dir.path().join(DB_FILE)).expect("opened");
-    sqlite::create_table(&conn).expect("made");
-    conn.execute_batch(schema::TABLES).expect("made");
+    let (dir, conn) = version_1();
     conn.execute_batch(schema::TABLES_2).expect("made");
     conn.execute_batch(
         "INSERT INTO messages(chat, id, author, time_ms, text, state, rev) VALUES(1, 3, '', 5, 'old', 4, 7);
