@@ -25,7 +25,8 @@ pub(super) fn usage(runtime: &Handle, sockets: usize, queued_bytes: usize) -> Va
         "tasks": runtime.metrics().num_alive_tasks(), "sockets": sockets, "queued_bytes": queued_bytes})
 }
 
-/// Returns the report of [`usage`] as a line of a status. For `null`, the line says that no process runs.
+/// Returns the report of [`CoreIo::usage`](super::CoreIo::usage) as a line of a status. For `null`, the line
+/// says that no process runs.
 #[must_use]
 pub fn usage_words(process: &Value) -> String {
     if process.is_null() {
