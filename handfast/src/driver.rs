@@ -45,7 +45,7 @@ pub use host_driver::{HostDriver, Round, hand_over};
 pub use link_socket::{LinkSocket, tell};
 pub use set::SocketSet;
 pub use task::{
-    QUEUE_LEN_MAX, SendError, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket, spawn_socket_with,
+    FrameRefused, QUEUE_LEN_MAX, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket, spawn_socket_with,
 };
 pub use tls::{CertificatesError, TlsFailure};
 pub use websocket::{CONNECT_DEADLINE, SocketError, WebSocket};

@@ -50,7 +50,7 @@ use handfast_codec::ids::{CommandKey, ContentId, MailboxId};
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_session::{
     ApiMisuse, Commit, CommitError, Endpoint, Event, LoadError, Message, Pairing, PairingEvent, Pairs,
-    SendRefused,
+    SendError,
 };
 use rand_core::CryptoRng;
 
@@ -84,7 +84,7 @@ pub enum TetherError {
     Incomplete(#[from] Incomplete),
     /// A machine refused the call.
     #[error(transparent)]
-    Refused(#[from] SendRefused),
+    Refused(#[from] SendError),
     /// The call does not fit the state of its machine.
     #[error(transparent)]
     Misuse(#[from] ApiMisuse),

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use handfast::RelayName;
 use handfast::driver::{
-    Connector, LinkSocket, QUEUE_LEN_MAX, SendError, SocketError, SocketEvent, SocketHandle, WebSocket,
+    Connector, FrameRefused, LinkSocket, QUEUE_LEN_MAX, SocketError, SocketEvent, SocketHandle, WebSocket,
     spawn_socket, spawn_socket_with,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -91,7 +91,7 @@ async fn a_relay_that_is_not_there_is_told_once() {
     drop(listener);
     let (socket, mut inbox) = spawn(&name, 16);
     assert_closed(&mut inbox, SocketError::Connect(std::io::Error::from_raw_os_error(111).into())).await;
-    assert_eq!(socket.send(Bytes::from_static(b"x")), Err(SendError::Closed));
+    assert_eq!(socket.send(Bytes::from_static(b"x")), Err(FrameRefused::Closed));
 }
 
 #[tokio::test]
@@ -306,7 +306,7 @@ async fn the_queue_is_bounded() {
             while inbox.try_recv().is_ok() {}
         }
     });
-    assert_eq!(refused.await.expect("it fills up"), SendError::Full);
+    assert_eq!(refused.await.expect("it fills up"), FrameRefused::Full);
     assert!(socket.queued() <= QUEUE_LEN_MAX && queued >= QUEUE_LEN_MAX);
     socket.close();
     while let Some(event) = next(&mut inbox).await {

@@ -32,7 +32,7 @@ pub enum ApiMisuse {
 /// The reason why a call that sends was refused. Nothing was stored or sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SendRefused {
+pub enum SendError {
     /// Too many commits are open: report some with `committed` first.
     #[error("too many commits are open; try again when some are durable")]
     Busy,

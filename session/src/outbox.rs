@@ -15,7 +15,7 @@ use handfast_codec::limits::{
 };
 use handfast_codec::record::RecordBuilder;
 
-use crate::error::SendRefused;
+use crate::error::SendError;
 
 /// A row that a RESET has moved to another index.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,14 +92,14 @@ impl Outbox {
     }
 
     /// Returns an error if no message of `len` bytes may be added now.
-    pub(crate) fn check_room(&self, len: usize) -> Result<(), SendRefused> {
+    pub(crate) fn check_room(&self, len: usize) -> Result<(), SendError> {
         if len > MESSAGE_LEN_MAX {
-            return Err(SendRefused::TooLarge);
+            return Err(SendError::TooLarge);
         }
         // While a peer is away for months, messages to it must not fill the disk.
         // req: RES-016
         if self.rows.len() >= OUTBOX_MESSAGES_MAX || self.len.saturating_add(len) > OUTBOX_LEN_MAX {
-            return Err(SendRefused::OutboxFull);
+            return Err(SendError::OutboxFull);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use handfast_codec::frame::Frame;
 use handfast_codec::limits::{NOW_LEN_MAX, NOW_SLOTS_MAX};
 use handfast_codec::record::RecordBuilder;
 
-use crate::error::SendRefused;
+use crate::error::SendError;
 
 /// The values that were not sent yet, by slot.
 #[derive(Debug, Default)]
@@ -15,14 +15,14 @@ pub(crate) struct Slots(BTreeMap<u64, Bytes>);
 
 impl Slots {
     /// Sets a slot, replacing a value that was not sent yet.
-    pub(crate) fn set(&mut self, slot: u64, body: Bytes) -> Result<(), SendRefused> {
+    pub(crate) fn set(&mut self, slot: u64, body: Bytes) -> Result<(), SendError> {
         if body.len() > NOW_LEN_MAX {
-            return Err(SendRefused::TooLarge);
+            return Err(SendError::TooLarge);
         }
         // Old values of a slot such as *is typing* are of no use, so a new value replaces the one that waits.
         // req: SYN-085
         if !self.0.contains_key(&slot) && self.0.len() >= NOW_SLOTS_MAX {
-            return Err(SendRefused::TooMany);
+            return Err(SendError::TooMany);
         }
         let _ = self.0.insert(slot, body);
         Ok(())
@@ -64,7 +64,7 @@ mod tests {
         for slot in 0..64 {
             assert_eq!(slots.set(slot, value(1)), Ok(()));
         }
-        assert_eq!(slots.set(64, value(1)), Err(SendRefused::TooMany));
+        assert_eq!(slots.set(64, value(1)), Err(SendError::TooMany));
         assert_eq!(slots.set(3, value(2)), Ok(()), "a slot that waits takes another value");
         assert_eq!(slots.0.get(&3), Some(&value(2)));
         assert_eq!(sent(&mut slots), 64);

@@ -25,7 +25,7 @@ use handfast_codec::limits::{OWED_FRAMES_MAX, STREAMS_OPEN_MAX, SUPPLIED_LEN_MAX
 use handfast_codec::record::RecordBuilder;
 
 use crate::commit::Op;
-use crate::error::{ApiMisuse, LoadError, SendRefused};
+use crate::error::{ApiMisuse, LoadError, SendError};
 use crate::keys;
 use crate::output::{Event, StreamEnd, StreamEvent};
 use crate::queue::pop_front_if;
@@ -78,9 +78,9 @@ impl Streams {
     }
 
     /// Opens a stream; its OPEN is sent after [`Streams::release`]. Returns the operation that stores it.
-    pub(crate) fn open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<Op, SendRefused> {
+    pub(crate) fn open(&mut self, id: u64, kind: OpenKind, meta: Bytes) -> Result<Op, SendError> {
         if self.open.len() >= STREAMS_OPEN_MAX {
-            return Err(SendRefused::TooMany);
+            return Err(SendError::TooMany);
         }
         let stream = Stream::new(kind, true, meta);
         let op = stream.put(id);

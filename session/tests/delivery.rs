@@ -7,7 +7,7 @@ use handfast_codec::DeviceRole;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MAX};
 use handfast_session::resume::Verdict;
-use handfast_session::{Event, LinkState, SendRefused, StreamEnd};
+use handfast_session::{Event, LinkState, SendError, StreamEnd};
 use handfast_testkit::{Clocked as _, World, commands};
 use proptest::prelude::*;
 
@@ -68,7 +68,7 @@ fn a_message_of_every_size_up_to_the_maximum_passes_and_one_more_byte_is_refused
         let _ = world.web.send(world.now, &Bytes::from(vec![b'x'; len])).unwrap();
     }
     let refused = world.web.send(world.now, &Bytes::from(vec![b'x'; max + 1]));
-    assert_eq!(refused.err(), Some(SendRefused::TooLarge));
+    assert_eq!(refused.err(), Some(SendError::TooLarge));
     world.run_until("run", MINUTE, |w| w.phone.disk.effects.len() == 6);
     let lens: Vec<usize> = world.phone.disk.effects.iter().map(|(_, b)| b.len()).collect();
     assert_eq!(lens, [0, 1, 15_998, 16_000, 32_001, max]);
@@ -82,7 +82,7 @@ fn the_outbox_is_full_at_its_limit_and_loses_nothing() {
         let _ = world.send(&n.to_string());
     }
     let refused = world.web.send(world.now, &Bytes::from_static(b"one more"));
-    assert_eq!(refused.err(), Some(SendRefused::OutboxFull));
+    assert_eq!(refused.err(), Some(SendError::OutboxFull));
     world.run_until("settled", 10 * MINUTE, |w| all_settled(w, OUTBOX_MESSAGES_MAX));
 }
 
@@ -103,11 +103,10 @@ fn the_outbox_is_full_at_its_length() {
     let room = OUTBOX_LEN_MAX - filled;
     let refused = (0..room).rev().find_map(|len| {
         let body = Bytes::from(vec![b'x'; len]);
-        send(&body)
-            .map_or_else(|why| (why != SendRefused::OutboxFull).then_some(Err(why)), |len| Some(Ok(len)))
+        send(&body).map_or_else(|why| (why != SendError::OutboxFull).then_some(Err(why)), |len| Some(Ok(len)))
     });
     assert_eq!(refused, Some(Ok(OUTBOX_LEN_MAX)), "to the last byte");
-    assert_eq!(send(&Bytes::new()), Err(SendRefused::OutboxFull));
+    assert_eq!(send(&Bytes::new()), Err(SendError::OutboxFull));
 }
 
 #[test]
@@ -117,11 +116,11 @@ fn commits_past_the_limit_make_send_busy() {
     let body = Bytes::from_static(b"x");
     let mut send = |n| world.web.machine.companion().send(now, commands::key(n), &body);
     let held: Vec<_> = (0..32).map(|n| send(n).unwrap()).collect();
-    assert_eq!(send(32).err(), Some(SendRefused::Busy));
+    assert_eq!(send(32).err(), Some(SendError::Busy));
     assert!(world.web.machine.committed(now, held[1].id()).is_err());
     world.web.machine.committed(now, held[0].id()).unwrap();
     let mut send = |n| world.web.machine.companion().send(now, commands::key(n), &body);
-    assert_eq!(send(0).err(), Some(SendRefused::KnownKey));
+    assert_eq!(send(0).err(), Some(SendError::KnownKey));
     assert!(send(32).is_ok());
 }
 

@@ -8,7 +8,7 @@ use handfast_codec::limits::{
 };
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
-use handfast_session::SendRefused;
+use handfast_session::SendError;
 use handfast_testkit::World;
 use handfast_testkit::account::set_counters;
 use handfast_testkit::commands;
@@ -161,7 +161,7 @@ fn mx10_stream_ids_end_at_the_largest_number() {
         assert_eq!(opened.id, id);
     }
     let refused = world.web.machine.stream_open(world.now, OpenKind::Get, Bytes::new());
-    assert_eq!(refused.err(), Some(SendRefused::TooMany));
+    assert_eq!(refused.err(), Some(SendError::TooMany));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use handfast_codec::limits::{COMMANDS_OPEN_MAX, CONN_CREDIT_START, SUBSCRIPTIONS
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, ErrorCode};
 use handfast_handshake::secret::Psk;
-use handfast_session::{ApiMisuse, Event, Repeat, SendRefused};
+use handfast_session::{ApiMisuse, Event, Repeat, SendError};
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;
 use handfast_testkit::evil::{against_phone, against_web, subscribed};
@@ -226,7 +226,7 @@ fn a_call_about_what_is_not_there_is_refused_without_effect() {
     let mut evil = Evil::against(DeviceRole::Phone);
     let now = evil.now;
     let answered = evil.device.machine.phone().answer(now, commands::key(1), &Bytes::new(), Repeat::Answer);
-    assert!(matches!(answered, Err(SendRefused::Misuse(ApiMisuse::WrongState))), "{answered:?}");
+    assert!(matches!(answered, Err(SendError::Misuse(ApiMisuse::WrongState))), "{answered:?}");
     assert!(evil.device.machine.stream_supply(now, 0, 0, Bytes::new(), None).is_err());
     assert!(evil.device.machine.stream_durable(now, 0, 0).is_err());
 }

@@ -9,7 +9,7 @@ use handfast_codec::frame::{Collection, Frame};
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_conformance::case::{Case, VectorFile};
 use handfast_conformance::state::{Cells, table};
-use handfast_session::{Event, SendRefused};
+use handfast_session::{Event, SendError};
 use handfast_testkit::evil::Evil;
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ impl Script {
                 for _ in 0..given["times"].as_u64().expect("a number") {
                     match self.evil.device.send(now, &body) {
                         Ok(_) => {}
-                        Err(SendRefused::OutboxFull) => self.refused = Some("MISUSE(OUTBOX_FULL)".to_owned()),
+                        Err(SendError::OutboxFull) => self.refused = Some("MISUSE(OUTBOX_FULL)".to_owned()),
                         Err(other) => panic!("{other:?}"),
                     }
                 }

@@ -7,7 +7,7 @@ use handfast_codec::DeviceRole;
 use handfast_codec::frame::Collection;
 use handfast_codec::limits::{DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SUBSCRIPTIONS_MAX};
 use handfast_session::resume::{ResetReason, Verdict};
-use handfast_session::{Event, SendRefused, SyncEvent};
+use handfast_session::{Event, SendError, SyncEvent};
 use handfast_testkit::{Clocked as _, World};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -206,7 +206,7 @@ fn collections_past_the_limit_are_reached_by_leaving_others() {
             );
             world.run_until("its rows", MINUTE, |w| w.web.disk.rows.contains_key(&row));
             let refused = world.web.machine.companion().subscribe(world.now, collection(name));
-            assert_eq!(refused, Err(SendRefused::TooMany));
+            assert_eq!(refused, Err(SendError::TooMany));
             world
                 .web
                 .machine

@@ -10,8 +10,7 @@ use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::{
-    ApiMisuse, Event, Message, Pairs, Repeat, RowDigest, SendRefused, StreamEnd, StreamEvent, SyncEvent,
-    Value,
+    ApiMisuse, Event, Message, Pairs, Repeat, RowDigest, SendError, StreamEnd, StreamEvent, SyncEvent, Value,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::CryptoRng;
@@ -158,7 +157,7 @@ impl Device {
     ///
     /// # Errors
     /// As of [`handfast_session::CompanionEndpoint::send`].
-    pub fn send(&mut self, now: Timestamp, body: &Bytes) -> Result<Option<u64>, SendRefused> {
+    pub fn send(&mut self, now: Timestamp, body: &Bytes) -> Result<Option<u64>, SendError> {
         let n = self.app.keys.saturating_add(1);
         let commit = self.machine.companion().send(now, key(n), body)?;
         self.app.keys = n;

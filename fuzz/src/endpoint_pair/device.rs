@@ -8,8 +8,7 @@ use handfast_codec::ids::CommandKey;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::{
-    Commit, Event, Message, Pairs, PairsTxn, Repeat, RowDigest, SendRefused, StreamEnd, StreamEvent,
-    SyncEvent,
+    Commit, Event, Message, Pairs, PairsTxn, Repeat, RowDigest, SendError, StreamEnd, StreamEvent, SyncEvent,
 };
 use handfast_testkit::host::{self, App, Host, LOG};
 use rand_chacha::ChaCha20Rng;
@@ -320,7 +319,7 @@ fn save_more(device: &mut Device, now: Timestamp) {
                     finished.push(*id);
                 }
             }
-            Err(SendRefused::Busy) => stream.unsaved = Some((from, bytes)),
+            Err(SendError::Busy) => stream.unsaved = Some((from, bytes)),
             Err(error) => panic!("what arrived can be stored: {error}"),
         }
     }

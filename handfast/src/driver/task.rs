@@ -38,7 +38,7 @@ pub enum SocketEvent {
 /// The reason why a frame could not be queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum SendError {
+pub enum FrameRefused {
     /// The socket has ended. Its event `Closed` will follow.
     #[error("the socket is closed")]
     Closed,
@@ -59,15 +59,15 @@ impl SocketHandle {
     /// Queues one relay frame, without waiting.
     ///
     /// # Errors
-    /// [`SendError`] when the socket is closed or its queue is full. The frame is lost then, so close the
+    /// [`FrameRefused`] when the socket is closed or its queue is full. The frame is lost then, so close the
     /// socket.
-    pub fn send(&self, frame: Bytes) -> Result<(), SendError> {
+    pub fn send(&self, frame: Bytes) -> Result<(), FrameRefused> {
         let len = frame.len();
         let fits = |queued: usize| queued.checked_add(len).filter(|queued| *queued <= QUEUE_LEN_MAX);
         if self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
-            return Err(SendError::Full);
+            return Err(FrameRefused::Full);
         }
-        self.frames.send(frame).map_err(|_| SendError::Closed)
+        self.frames.send(frame).map_err(|_| FrameRefused::Closed)
     }
 
     /// Returns the number of bytes that wait to be written.

@@ -11,7 +11,7 @@ use handfast_codec::stream_meta::GetMeta;
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_media::{ChunkList, ContentHasher, Incoming, MediaReceiver, Outgoing};
 use handfast_session::role::Role;
-use handfast_session::{Endpoint, SendRefused};
+use handfast_session::{Endpoint, SendError};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::TetherError;
@@ -29,7 +29,7 @@ pub(super) type Stops = Vec<(u64, ErrorCode)>;
 pub(super) fn stop_streams<R: Role>(now: Timestamp, endpoint: &mut Endpoint<R>, stops: &mut Stops) -> bool {
     let mut moved = false;
     while let Some((id, code)) = stops.pop() {
-        if endpoint.reset_stream(now, id, code) == Err(SendRefused::Busy) {
+        if endpoint.reset_stream(now, id, code) == Err(SendError::Busy) {
             stops.push((id, code));
             break;
         }

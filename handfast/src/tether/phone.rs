@@ -15,7 +15,7 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_media::Outgoing;
 use handfast_session::{
-    Event, Message, Pairing, Pairs, PhoneEndpoint, Repeat, RowList, SendRefused, StreamEvent, SyncEvent,
+    Event, Message, Pairing, Pairs, PhoneEndpoint, Repeat, RowList, SendError, StreamEvent, SyncEvent,
 };
 use rand_core::CryptoRng;
 
@@ -336,7 +336,7 @@ fn answer(
     now: Timestamp,
     endpoint: &mut PhoneEndpoint,
     wanted: SyncEvent,
-) -> Result<Result<(), SendRefused>, TetherError> {
+) -> Result<Result<(), SendError>, TetherError> {
     Ok(match wanted {
         SyncEvent::DeltaWanted { collection, after, budget } => {
             let rows = store.rows_by_rev(&collection, after, ANSWER_ROWS_MAX)?;

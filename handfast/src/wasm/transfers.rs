@@ -5,7 +5,7 @@ use handfast_codec::frame::OpenKind;
 use handfast_codec::stream_meta::GetMeta;
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_media::{ChunkList, QueuedIncoming, QueuedOutgoing, StoreStep, SupplyStep, SyncStep};
-use handfast_session::{CompanionEndpoint, SendRefused, StreamEnd, StreamEvent, StreamInfo};
+use handfast_session::{CompanionEndpoint, SendError, StreamEnd, StreamEvent, StreamInfo};
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -143,7 +143,7 @@ impl Stream {
         };
         step.unwrap_or_else(|code| {
             // A stop that finds too many commits open is tried again when some are durable.
-            let is_busy = endpoint.reset_stream(now, self.id, code) == Err(SendRefused::Busy);
+            let is_busy = endpoint.reset_stream(now, self.id, code) == Err(SendError::Busy);
             self.transfer = if is_busy { Transfer::Failed(code) } else { Transfer::Stopped };
             None
         })

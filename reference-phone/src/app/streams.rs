@@ -9,7 +9,7 @@ use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::{DISK_RESERVE, UPLOAD_KEPT_MS, UPLOADS_COUNT_MAX, UPLOADS_LEN_MAX};
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::media::Progress;
-use handfast::session::{SendRefused, StreamEnd, StreamEvent};
+use handfast::session::{SendError, StreamEnd, StreamEvent};
 use handfast_messages::grants;
 
 use super::link::Link;
@@ -281,7 +281,7 @@ impl App {
     pub(super) fn pump_streams(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((stream, code)) = link.data.stops.pop_front() {
-            if link.endpoint.reset_stream(now.mono, stream, code) == Err(SendRefused::Busy) {
+            if link.endpoint.reset_stream(now.mono, stream, code) == Err(SendError::Busy) {
                 link.data.stops.push_front((stream, code));
                 break;
             }
@@ -290,7 +290,7 @@ impl App {
         while let Some(stream) = link.data.accepts.pop_front() {
             match link.endpoint.stream_durable(now.mono, stream, 0) {
                 Ok(commit) => link.store(commit),
-                Err(SendRefused::Busy) => {
+                Err(SendError::Busy) => {
                     link.data.accepts.push_front(stream);
                     break;
                 }
@@ -301,7 +301,7 @@ impl App {
         while let Some((stream, len)) = link.data.haves.pop_front() {
             match link.endpoint.stream_complete(now.mono, stream, len) {
                 Ok(commit) => link.store(commit),
-                Err(SendRefused::Busy) => {
+                Err(SendError::Busy) => {
                     link.data.haves.push_front((stream, len));
                     break;
                 }

@@ -6,7 +6,7 @@ use handfast::ErrorCode;
 use handfast::codec::ids::CompanionId;
 use handfast::codec::limits::{REACTION_LEN_MAX, TEXT_LEN_MAX};
 use handfast::codec::signed;
-use handfast::session::{LinkState, SendRefused};
+use handfast::session::{LinkState, SendError};
 use handfast::sqlite;
 use handfast_messages::{MediaDescriptor, MessageState};
 
@@ -322,7 +322,7 @@ impl App {
         let signature = self.account.key.sign(&tbs);
         match link.endpoint.revoke(now.mono, signature) {
             Ok(commit) => link.store(commit),
-            Err(SendRefused::Busy) => return Err(VerbError::Busy),
+            Err(SendError::Busy) => return Err(VerbError::Busy),
             Err(_) => return Err(VerbError::AlreadyRevoked(companion)),
         }
         for content in link.data.uploads() {
@@ -356,7 +356,7 @@ impl App {
         if let Some(link) = self.host.link_mut(found.link) {
             match link.endpoint.cancel_offer(now.mono) {
                 Ok(commit) => link.store(commit),
-                Err(SendRefused::Busy) => return Err(VerbError::Busy),
+                Err(SendError::Busy) => return Err(VerbError::Busy),
                 Err(_) => return Err(VerbError::NotOffered(companion)),
             }
             link.data.over = true;

@@ -6,9 +6,9 @@
 //! use bytes::Bytes;
 //! use handfast_codec::Timestamp;
 //! use handfast_codec::ids::CommandKey;
-//! use handfast_session::{Commit, CompanionEndpoint, PhoneEndpoint, Repeat, SendRefused};
+//! use handfast_session::{Commit, CompanionEndpoint, PhoneEndpoint, Repeat, SendError};
 //!
-//! type Stored = Result<Commit, SendRefused>;
+//! type Stored = Result<Commit, SendError>;
 //!
 //! fn send(companion: &mut CompanionEndpoint, now: Timestamp, key: CommandKey, body: &Bytes) -> Stored {
 //!     companion.send(now, key, body)
@@ -25,8 +25,8 @@
 //! # use bytes::Bytes;
 //! # use handfast_codec::Timestamp;
 //! # use handfast_codec::ids::CommandKey;
-//! # use handfast_session::{Commit, PhoneEndpoint, SendRefused};
-//! # type Stored = Result<Commit, SendRefused>;
+//! # use handfast_session::{Commit, PhoneEndpoint, SendError};
+//! # type Stored = Result<Commit, SendError>;
 //! fn send(phone: &mut PhoneEndpoint, now: Timestamp, key: CommandKey, body: &Bytes) -> Stored {
 //!     phone.send(now, key, body)
 //! }
@@ -38,8 +38,8 @@
 //! # use bytes::Bytes;
 //! # use handfast_codec::Timestamp;
 //! # use handfast_codec::ids::CommandKey;
-//! # use handfast_session::{Commit, CompanionEndpoint, Repeat, SendRefused};
-//! # type Stored = Result<Commit, SendRefused>;
+//! # use handfast_session::{Commit, CompanionEndpoint, Repeat, SendError};
+//! # type Stored = Result<Commit, SendError>;
 //! fn answer(companion: &mut CompanionEndpoint, now: Timestamp, key: CommandKey, body: &Bytes) -> Stored {
 //!     companion.answer(now, key, body, Repeat::Answer)
 //! }

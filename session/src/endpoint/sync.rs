@@ -8,7 +8,7 @@ use super::load::snapshot_row;
 use super::pending::CompanionDeferred;
 use super::{CompanionEndpoint, Deferred, PhoneEndpoint};
 use crate::commit::Op;
-use crate::error::{ApiMisuse, SendRefused};
+use crate::error::{ApiMisuse, SendError};
 use crate::keys;
 use crate::output::{Event, Message, SyncEvent};
 use crate::sync::{Arrived, Compared, Delta, Page, WebSync};
@@ -33,14 +33,14 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when no delta was requested, or the rows exceed the budget.
+    /// [`SendError`] when no delta was requested, or the rows exceed the budget.
     pub fn provide_delta(
         &mut self,
         now: Timestamp,
         collection: &Collection,
         to: u64,
         items: &[Bytes],
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         self.tick(now);
         self.lanes.sync.delta(collection, to, items)
     }
@@ -50,8 +50,8 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when no delta was requested.
-    pub fn require_snapshot(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
+    /// [`SendError`] when no delta was requested.
+    pub fn require_snapshot(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendError> {
         self.tick(now);
         self.lanes.sync.behind(collection)
     }
@@ -62,7 +62,7 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when no page was requested, or the rows do not fit a page.
+    /// [`SendError`] when no page was requested, or the rows do not fit a page.
     pub fn provide_page(
         &mut self,
         now: Timestamp,
@@ -70,7 +70,7 @@ impl PhoneEndpoint {
         rev: u64,
         next: PageCursor,
         items: &[Bytes],
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         self.tick(now);
         self.lanes.sync.page(collection, Some((rev, next, items)))
     }
@@ -80,8 +80,8 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when no page was requested.
-    pub fn reject_page_cursor(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendRefused> {
+    /// [`SendError`] when no page was requested.
+    pub fn reject_page_cursor(&mut self, now: Timestamp, collection: &Collection) -> Result<(), SendError> {
         self.tick(now);
         self.lanes.sync.page(collection, None)
     }
@@ -91,14 +91,14 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when no digest was requested.
+    /// [`SendError`] when no digest was requested.
     pub fn provide_digest(
         &mut self,
         now: Timestamp,
         collection: &Collection,
         rev: u64,
         digest: [u8; 32],
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         self.tick(now);
         self.lanes.sync.digest(collection, rev, digest)
     }
@@ -142,13 +142,13 @@ impl CompanionEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`] when no digest was requested.
+    /// [`SendError`] when no digest was requested.
     pub fn provide_digest(
         &mut self,
         now: Timestamp,
         collection: &Collection,
         digest: [u8; 32],
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         self.tick(now);
         let collection = *collection;
         match self.lanes.sync.compare(&collection, &digest)? {
@@ -166,9 +166,9 @@ impl CompanionEndpoint {
         Ok(())
     }
 
-    fn open_sync(&mut self, now: Timestamp) -> Result<&mut WebSync, SendRefused> {
+    fn open_sync(&mut self, now: Timestamp) -> Result<&mut WebSync, SendError> {
         self.tick(now);
-        if self.dead { Err(SendRefused::Ended) } else { Ok(&mut self.lanes.sync) }
+        if self.dead { Err(SendError::Ended) } else { Ok(&mut self.lanes.sync) }
     }
 
     /// Opens a subscription from the stored cursor on. It lasts as long as the connection, or until
@@ -176,8 +176,8 @@ impl CompanionEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused::TooMany`] past 64: leave one, and wait for [`SyncEvent::Unsubscribed`].
-    pub fn subscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
+    /// [`SendError::TooMany`] past 64: leave one, and wait for [`SyncEvent::Unsubscribed`].
+    pub fn subscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendError> {
         self.open_sync(now)?.subscribe(collection)
     }
 
@@ -188,8 +188,8 @@ impl CompanionEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused::TooMany`] past 64.
-    pub fn subscribe_from_now(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
+    /// [`SendError::TooMany`] past 64.
+    pub fn subscribe_from_now(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendError> {
         // Changes that are subscribed to later would miss edits of messages that were fetched before.
         // req: MSG-062
         self.open_sync(now)?.subscribe_from_now(collection)
@@ -199,8 +199,8 @@ impl CompanionEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`]; `Misuse` when there is no such subscription.
-    pub fn unsubscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendRefused> {
+    /// [`SendError`]; `Misuse` when there is no such subscription.
+    pub fn unsubscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendError> {
         if self.open_sync(now)?.leave(collection) { Ok(()) } else { Err(ApiMisuse::WrongState.into()) }
     }
 }

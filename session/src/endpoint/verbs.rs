@@ -8,7 +8,7 @@ use handfast_codec::limits::{STREAM_META_LEN_MAX, VARINT_MAX};
 
 use super::{Connection, Deferred, Endpoint, Role};
 use crate::commit::Commit;
-use crate::error::{ApiMisuse, SendRefused};
+use crate::error::{ApiMisuse, SendError};
 use crate::output::{Event, StreamEnd, StreamEvent};
 
 /// A newly opened stream.
@@ -26,11 +26,11 @@ pub struct Opened {
 pub(super) const ENVELOPE_LEN_MAX: usize = 32;
 
 impl<R: Role> Endpoint<R> {
-    pub(super) fn check_alive(&self) -> Result<(), SendRefused> {
+    pub(super) fn check_alive(&self) -> Result<(), SendError> {
         if self.dead {
-            return Err(SendRefused::Ended);
+            return Err(SendError::Ended);
         }
-        if self.has_room() { Ok(()) } else { Err(SendRefused::Busy) }
+        if self.has_room() { Ok(()) } else { Err(SendError::Busy) }
     }
 
     /// Sets a slot of the ephemeral lane (NOW) to a value of at most 1,024 bytes. Only the latest value is
@@ -38,8 +38,8 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`].
-    pub fn set_now(&mut self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendRefused> {
+    /// [`SendError`].
+    pub fn set_now(&mut self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendError> {
         self.tick(now);
         self.lanes.slots.set(slot, body)
     }
@@ -55,23 +55,18 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`].
-    pub fn stream_open(
-        &mut self,
-        now: Timestamp,
-        kind: OpenKind,
-        meta: Bytes,
-    ) -> Result<Opened, SendRefused> {
+    /// [`SendError`].
+    pub fn stream_open(&mut self, now: Timestamp, kind: OpenKind, meta: Bytes) -> Result<Opened, SendError> {
         self.tick(now);
         self.check_alive()?;
         if meta.len() > STREAM_META_LEN_MAX {
-            return Err(SendRefused::TooLarge);
+            return Err(SendError::TooLarge);
         }
         let id = self.counters.next_stream;
         // Within a session, no id may be used for two streams.
         // req: STR-001
         if id > VARINT_MAX {
-            return Err(SendRefused::TooMany);
+            return Err(SendError::TooMany);
         }
         let op = self.lanes.streams.open(id, kind, meta)?;
         self.counters.next_stream = id.saturating_add(2);
@@ -114,8 +109,8 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`].
-    pub fn stream_durable(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<Commit, SendRefused> {
+    /// [`SendError`].
+    pub fn stream_durable(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<Commit, SendError> {
         self.tick(now);
         self.check_alive()?;
         let op = self.lanes.streams.written(id, offset)?;
@@ -139,8 +134,8 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`].
-    pub fn stream_complete(&mut self, now: Timestamp, id: u64, size: u64) -> Result<Commit, SendRefused> {
+    /// [`SendError`].
+    pub fn stream_complete(&mut self, now: Timestamp, id: u64, size: u64) -> Result<Commit, SendError> {
         self.tick(now);
         self.check_alive()?;
         let word = Frame::Durable { id, offset: size };
@@ -152,8 +147,8 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`].
-    pub fn reset_stream(&mut self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendRefused> {
+    /// [`SendError`].
+    pub fn reset_stream(&mut self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendError> {
         self.tick(now);
         self.check_alive()?;
         let op =

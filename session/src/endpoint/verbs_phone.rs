@@ -14,7 +14,7 @@ use super::{Connection, Deferred, LinkStatus, PhoneEndpoint};
 use crate::commands::Repeat;
 use crate::commands::phone::Kept;
 use crate::commit::Commit;
-use crate::error::{ApiMisuse, SendRefused};
+use crate::error::{ApiMisuse, SendError};
 use crate::output::Event;
 
 impl PhoneEndpoint {
@@ -23,17 +23,17 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`]; `Misuse` when the command was not delivered or is answered already.
+    /// [`SendError`]; `Misuse` when the command was not delivered or is answered already.
     pub fn answer(
         &mut self,
         now: Timestamp,
         key: CommandKey,
         body: &Bytes,
         repeat: Repeat,
-    ) -> Result<Commit, SendRefused> {
+    ) -> Result<Commit, SendError> {
         self.tick(now);
         if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
-            return Err(SendRefused::TooLarge);
+            return Err(SendError::TooLarge);
         }
         let Some(number) = self.side.running.get(&key).copied() else {
             return Err(ApiMisuse::WrongState.into());
@@ -74,8 +74,8 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`].
-    pub fn revoke(&mut self, now: Timestamp, signature: Signature) -> Result<Commit, SendRefused> {
+    /// [`SendError`].
+    pub fn revoke(&mut self, now: Timestamp, signature: Signature) -> Result<Commit, SendError> {
         self.tick(now);
         self.check_alive()?;
         // The signature is stored before it is sent, so that the revocation outlives a crash.
@@ -96,8 +96,8 @@ impl PhoneEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`]; `Misuse` of `WrongState` when the link is not OFFERED.
-    pub fn cancel_offer(&mut self, now: Timestamp) -> Result<Commit, SendRefused> {
+    /// [`SendError`]; `Misuse` of `WrongState` when the link is not OFFERED.
+    pub fn cancel_offer(&mut self, now: Timestamp) -> Result<Commit, SendError> {
         self.tick(now);
         self.check_alive()?;
         // An ACTIVE link must be revoked instead, so that the companion learns of it.

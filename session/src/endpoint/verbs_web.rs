@@ -10,7 +10,7 @@ use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX, VARINT_MAX, WAK
 use super::verbs::ENVELOPE_LEN_MAX;
 use super::{CompanionEndpoint, Deferred};
 use crate::commit::Commit;
-use crate::error::{ApiMisuse, SendRefused};
+use crate::error::{ApiMisuse, SendError};
 use crate::output::Event;
 
 impl CompanionEndpoint {
@@ -20,18 +20,18 @@ impl CompanionEndpoint {
     ///
     /// # Errors
     ///
-    /// [`SendRefused`], after which nothing was stored; `KnownKey` when a command with this key was sent
+    /// [`SendError`], after which nothing was stored; `KnownKey` when a command with this key was sent
     /// before.
-    pub fn send(&mut self, now: Timestamp, key: CommandKey, body: &Bytes) -> Result<Commit, SendRefused> {
+    pub fn send(&mut self, now: Timestamp, key: CommandKey, body: &Bytes) -> Result<Commit, SendError> {
         self.tick(now);
         self.check_alive()?;
         if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
-            return Err(SendRefused::TooLarge);
+            return Err(SendError::TooLarge);
         }
         // A retry with the same key must not become a second command.
         // req: RES-024
         if self.side.commands.knows(&key) {
-            return Err(SendRefused::KnownKey);
+            return Err(SendError::KnownKey);
         }
         // Ascending numbers keep the order of the user's acts. By the floor the phone sees which results it
         // may forget.
@@ -41,7 +41,7 @@ impl CompanionEndpoint {
         // The phone keeps results only of the last 1,024 numbers.
         // req: RES-031
         if number > VARINT_MAX || number.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
-            return Err(SendRefused::OutboxFull);
+            return Err(SendError::OutboxFull);
         }
         let message = CommandEnvelope { number, floor, key, body: body.clone() }.encode();
         self.lanes.outbox.check_room(message.len())?;

@@ -16,7 +16,7 @@ use rand_core::CryptoRng;
 use crate::commit::{Commit, CommitId};
 use crate::endpoint::role::Role;
 use crate::endpoint::{CompanionEndpoint, Endpoint, LinkStatus, Opened, Pairs, PhoneEndpoint, StreamInfo};
-use crate::error::{ApiMisuse, LoadError, SendRefused};
+use crate::error::{ApiMisuse, LoadError, SendError};
 use crate::output::Output;
 
 /// Declares the calls that the endpoints of both roles have, and forwards them.
@@ -58,17 +58,17 @@ calls! {
     fn probe(self: &mut Self, now: Timestamp);
     fn refuse(self: &mut Self, now: Timestamp, code: ErrorCode);
     fn inject(self: &mut Self, record: BytesMut) -> bool;
-    fn set_now(self: &mut Self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendRefused>;
+    fn set_now(self: &mut Self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendError>;
     fn stream_open(
         self: &mut Self, now: Timestamp, kind: OpenKind, meta: Bytes
-    ) -> Result<Opened, SendRefused>;
+    ) -> Result<Opened, SendError>;
     fn set_stream_priority(self: &mut Self, now: Timestamp, id: u64) -> Result<(), ApiMisuse>;
     fn stream_supply(
         self: &mut Self, now: Timestamp, id: u64, offset: u64, bytes: Bytes, fin: Option<[u8; 32]>
     ) -> Result<(), ApiMisuse>;
-    fn stream_durable(self: &mut Self, now: Timestamp, id: u64, offset: u64) -> Result<Commit, SendRefused>;
+    fn stream_durable(self: &mut Self, now: Timestamp, id: u64, offset: u64) -> Result<Commit, SendError>;
     fn stream_buffered(self: &mut Self, now: Timestamp, id: u64, offset: u64) -> Result<(), ApiMisuse>;
-    fn reset_stream(self: &mut Self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendRefused>;
+    fn reset_stream(self: &mut Self, now: Timestamp, id: u64, code: ErrorCode) -> Result<(), SendError>;
 }
 
 /// A phone's or a companion's endpoint. The calls of both roles can be made on it directly.
@@ -133,7 +133,7 @@ impl AnyEndpoint {
         collection: &Collection,
         rev: u64,
         digest: [u8; 32],
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         match self {
             Self::Phone(endpoint) => endpoint.provide_digest(now, collection, rev, digest),
             Self::Companion(endpoint) => endpoint.provide_digest(now, collection, digest),

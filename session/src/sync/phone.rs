@@ -12,7 +12,7 @@ use handfast_codec::limits::{
 use handfast_codec::record::RecordBuilder;
 
 use super::SyncLane;
-use crate::error::{ApiMisuse, SendRefused};
+use crate::error::{ApiMisuse, SendError};
 use crate::output::SyncEvent;
 use crate::queue::pop_front_if;
 
@@ -253,7 +253,7 @@ impl PhoneSync {
         collection: &Collection,
         to: u64,
         items: &[Bytes],
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         let is_it =
             |wanted: &Wanted| matches!(wanted, Wanted::Delta { collection: c, .. } if c == collection);
         let counts = self.is_asked(is_it)?;
@@ -286,7 +286,7 @@ impl PhoneSync {
     }
 
     /// Handles the application's answer that some rows left the collection before they were sent.
-    pub(crate) fn behind(&mut self, collection: &Collection) -> Result<(), SendRefused> {
+    pub(crate) fn behind(&mut self, collection: &Collection) -> Result<(), SendError> {
         let is_it =
             |wanted: &Wanted| matches!(wanted, Wanted::Delta { collection: c, .. } if c == collection);
         let counts = self.is_asked(is_it)?;
@@ -306,7 +306,7 @@ impl PhoneSync {
         &mut self,
         collection: &Collection,
         answer: Option<(u64, PageCursor, &[Bytes])>,
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         let counts =
             self.is_asked(|wanted| matches!(wanted, Wanted::Page { collection: c, .. } if c == collection))?;
         let Some((Wanted::Page { page, .. }, _)) = &self.asked else { return Ok(()) };
@@ -335,7 +335,7 @@ impl PhoneSync {
         collection: &Collection,
         rev: u64,
         digest: [u8; 32],
-    ) -> Result<(), SendRefused> {
+    ) -> Result<(), SendError> {
         let counts =
             self.is_asked(|wanted| matches!(wanted, Wanted::Digest { collection: c } if c == collection))?;
         self.asked = None;

@@ -10,7 +10,7 @@ use handfast_codec::limits::{DELTA_LEN_MAX, DIGEST_EVERY, SNAPSHOT_TRIES_MAX, SU
 use handfast_codec::record::RecordBuilder;
 
 use super::SyncLane;
-use crate::error::{ApiMisuse, SendRefused};
+use crate::error::{ApiMisuse, SendError};
 use crate::output::SyncEvent;
 use crate::queue::pop_front_if;
 
@@ -136,12 +136,12 @@ impl WebSync {
     }
 
     /// Subscribes to a collection from its stored cursor, or continues its snapshot.
-    pub(crate) fn subscribe(&mut self, collection: Collection) -> Result<(), SendRefused> {
+    pub(crate) fn subscribe(&mut self, collection: Collection) -> Result<(), SendError> {
         let is_full = self.subs.len() >= SUBSCRIPTIONS_MAX;
         match self.subs.get_mut(&collection) {
             Some(Sub::Leaving(then)) if *then == Then::Nothing => *then = Then::Subscribe,
             Some(_) => {}
-            None if is_full => return Err(SendRefused::TooMany),
+            None if is_full => return Err(SendError::TooMany),
             None => self.open(collection),
         }
         Ok(())
@@ -150,12 +150,12 @@ impl WebSync {
     /// Subscribes like [`WebSync::subscribe`], but to a collection whose rows are not stored here. If there
     /// is no stored cursor, it requests a snapshot. That snapshot has no rows, and reports the phone's newest
     /// revision.
-    pub(crate) fn subscribe_from_now(&mut self, collection: Collection) -> Result<(), SendRefused> {
+    pub(crate) fn subscribe_from_now(&mut self, collection: Collection) -> Result<(), SendError> {
         if self.cursors.contains_key(&collection) || self.subs.contains_key(&collection) {
             return self.subscribe(collection);
         }
         if self.subs.len() >= SUBSCRIPTIONS_MAX {
-            return Err(SendRefused::TooMany);
+            return Err(SendError::TooMany);
         }
         self.ask_page(collection);
         Ok(())

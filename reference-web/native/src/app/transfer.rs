@@ -12,7 +12,7 @@ use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::media::{ChunkList, Progress};
-use handfast::session::{SendRefused, StreamEnd, StreamEvent};
+use handfast::session::{SendError, StreamEnd, StreamEvent};
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{Command, MediaDescriptor};
 
@@ -236,7 +236,7 @@ impl App {
                 self.store.put_command(key, client_id.as_deref(), "media", &body, CommandState::Sent)?;
                 link.store(commit);
             }
-            Err(SendRefused::KnownKey) => {}
+            Err(SendError::KnownKey) => {}
             // The outbox is full. The put is offered again later, and the phone answers at once that it has
             // the content.
             Err(_) => {
@@ -257,7 +257,7 @@ impl App {
     pub(super) fn pump_transfers(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
         let mut moved = false;
         while let Some((id, code)) = link.data.stops.pop() {
-            if link.endpoint.reset_stream(now, id, code) == Err(SendRefused::Busy) {
+            if link.endpoint.reset_stream(now, id, code) == Err(SendError::Busy) {
                 link.data.stops.push((id, code));
                 break;
             }

@@ -5,7 +5,7 @@ use std::path::Path;
 use handfast::Timestamp;
 use handfast::codec::ids::{CommandKey, ContentId};
 use handfast::codec::limits::{HISTORY_COUNT_MAX, REACTION_LEN_MAX, TEXT_LEN_MAX};
-use handfast::session::{LinkStatus, SendRefused};
+use handfast::session::{LinkStatus, SendError};
 use handfast::sqlite;
 use handfast_messages::Command;
 use handfast_programs::{ImportError, Imported};
@@ -46,7 +46,7 @@ pub enum VerbError {
     ReactionLength,
     /// The link's machine refused the command.
     #[error(transparent)]
-    Refused(#[from] SendRefused),
+    Refused(#[from] SendError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
