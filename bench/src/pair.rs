@@ -7,7 +7,7 @@ use handfast_codec::frame::OpenKind;
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::hazmat::AnyEndpoint;
-use handfast_session::{Event, Message, Pairs, StreamEvent};
+use handfast_session::{Event, LinkRows, Message, StreamEvent};
 use handfast_testkit::host::{App, Host, LOG};
 use handfast_testkit::{keys, raw};
 use rand_chacha::ChaCha20Rng;
@@ -16,7 +16,7 @@ use rand_chacha::rand_core::SeedableRng;
 static CONTENT: [u8; 65_536] = [7; 65_536];
 
 /// The rows of both sides of a fresh link: the phone's, the web's.
-pub fn linked_rows(seed: u64) -> (Pairs, Pairs) {
+pub fn linked_rows(seed: u64) -> (LinkRows, LinkRows) {
     keys::linked(&mut ChaCha20Rng::seed_from_u64(seed))
 }
 
@@ -49,7 +49,7 @@ pub struct Pair {
 
 impl App for Content {
     type Machine = AnyEndpoint;
-    type Disk = Pairs;
+    type Disk = LinkRows;
 
     fn deliver(side: &mut Side, now: Timestamp, message: Message) {
         if let Message::Opened { id, kind: OpenKind::Put, .. } = message {
@@ -98,10 +98,10 @@ fn poll(side: &mut Side, now: Timestamp) -> bool {
 }
 
 impl Pair {
-    pub fn new((phone, web): (Pairs, Pairs)) -> Self {
+    pub fn new((phone, web): (LinkRows, LinkRows)) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let now = Timestamp::from_micros(1);
-        let mut side = |role, rows: Pairs| {
+        let mut side = |role, rows: LinkRows| {
             let endpoint = AnyEndpoint::load(role, &rows, LOG, now, &mut rng).expect("rows of a link");
             Side::over(role, endpoint, rows, Content::default(), now)
         };

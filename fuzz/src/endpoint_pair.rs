@@ -16,7 +16,7 @@ use handfast_codec::frame::OpenKind;
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame};
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
-use handfast_session::{Event, LinkState, Pairs};
+use handfast_session::{Event, LinkRows, LinkState};
 use handfast_testkit::keys;
 use handfast_testkit::net::START;
 use handfast_testkit::relay::SocketId;
@@ -89,8 +89,8 @@ struct Pair {
 }
 
 /// The rows of a fresh link: the phone's, the web's.
-fn linked() -> (Pairs, Pairs) {
-    static LINKED: OnceLock<(Pairs, Pairs)> = OnceLock::new();
+fn linked() -> (LinkRows, LinkRows) {
+    static LINKED: OnceLock<(LinkRows, LinkRows)> = OnceLock::new();
     LINKED.get_or_init(|| keys::linked(&mut ChaCha20Rng::seed_from_u64(1))).clone()
 }
 

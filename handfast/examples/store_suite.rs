@@ -23,7 +23,7 @@ use std::convert::Infallible;
 use std::io::{BufRead as _, Write as _};
 
 use handfast::codec::ids::MailboxId;
-use handfast::session::{Commit, CommitError, Pairs, StoreTxn, VERSION_KEY, is_secret};
+use handfast::session::{Commit, CommitError, LinkRows, StoreTxn, VERSION_KEY, is_secret};
 use handfast::store_suite::{Fault, StoreHarness, Write, WriteError, block_on, cases};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -150,7 +150,7 @@ impl StoreHarness for Harness {
         let _ = ask(&request("die", &holder, write));
     }
 
-    async fn pairs(&mut self, holder: &mut Holder, link: MailboxId) -> Pairs {
+    async fn pairs(&mut self, holder: &mut Holder, link: MailboxId) -> LinkRows {
         let told = ask(&json!({"do": "pairs", "holder": holder.0, "link": link.to_string()}));
         let pairs = told["pairs"].as_array().expect("a list of pairs");
         pairs.iter().map(|pair| (unhex(&pair[0]), Zeroizing::new(unhex(&pair[1])))).collect()

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::{Pairs, StoreTxn, is_secret};
+use handfast_session::{LinkRows, StoreTxn, is_secret};
 use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
@@ -315,10 +315,10 @@ pub fn links(conn: &Connection) -> Result<Vec<MailboxId>, SqliteError> {
 /// # Errors
 ///
 /// [`SqliteError`] if they cannot be read or unwrapped.
-pub fn load_pairs(conn: &Connection, key: &DeviceKey, link: MailboxId) -> Result<Pairs, SqliteError> {
+pub fn load_rows(conn: &Connection, key: &DeviceKey, link: MailboxId) -> Result<LinkRows, SqliteError> {
     let mut query = conn.prepare_cached("SELECT key, value FROM handfast WHERE link = ?1")?;
     let mut rows = query.query([link.as_bytes()])?;
-    let mut pairs = Pairs::new();
+    let mut pairs = LinkRows::new();
     while let Some(row) = rows.next()? {
         let name: Vec<u8> = row.get(0)?;
         let stored = Zeroizing::new(row.get::<_, Vec<u8>>(1)?);

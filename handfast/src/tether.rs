@@ -49,7 +49,7 @@ use std::time::Duration;
 use handfast_codec::ids::{CommandKey, ContentId, MailboxId};
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_session::{
-    ApiMisuse, Commit, CommitError, Endpoint, Event, LoadError, Message, Pairing, PairingEvent, Pairs,
+    ApiMisuse, Commit, CommitError, Endpoint, Event, LinkRows, LoadError, Message, Pairing, PairingEvent,
     SendError,
 };
 use rand_core::CryptoRng;
@@ -144,7 +144,7 @@ pub trait Role: Sized + role::Sealed {
         tether: &mut Tether<Self>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
-        rows: &Pairs,
+        rows: &LinkRows,
     ) -> Result<(Endpoint<Self::Of>, Self::Link), TetherError>;
 
     /// Handles a message of a link.

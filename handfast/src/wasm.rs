@@ -19,7 +19,7 @@ use core::time::Duration;
 use handfast_codec::ids::MailboxId;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::key_schedule;
-use handfast_session::Pairs;
+use handfast_session::LinkRows;
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
@@ -65,8 +65,8 @@ fn relay(name: &str) -> Result<RelayName, JsError> {
 }
 
 /// Returns the rows of a link, from an array of `[key, value]`.
-fn pairs(rows: &Array) -> Pairs {
-    let mut pairs = Pairs::new();
+fn pairs(rows: &Array) -> LinkRows {
+    let mut pairs = LinkRows::new();
     for row in rows.iter() {
         let row = Array::from(&row);
         let (key, value) = (Uint8Array::new(&row.get(0)), Uint8Array::new(&row.get(1)));

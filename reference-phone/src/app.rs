@@ -241,7 +241,7 @@ impl App {
     /// affected.
     fn load_link(&mut self, link: MailboxId, now: Now, rng: &mut dyn CryptoRng) -> Result<(), StoreError> {
         let Some(companion) = self.store.companion_of(link)? else { return Ok(()) };
-        let pairs = self.store.database().pairs(link)?;
+        let pairs = self.store.database().link_rows(link)?;
         match PhoneEndpoint::load(&pairs, self.account.log_id, now.mono, rng) {
             Ok(mut endpoint) => {
                 endpoint.set_log_head(now.mono, self.store.rev());

@@ -56,7 +56,7 @@ use connection::{Confirm, Connection, Keys, Resuming, Sending};
 use pending::{Deferred, Pending, Queued};
 use role::{Companion, Phone, Role};
 
-pub use load::{LinkStatus, Pairs, StreamInfo};
+pub use load::{LinkRows, LinkStatus, StreamInfo};
 pub(crate) use load::{active_row, phone_rows, web_rows, wipe_rows};
 pub use verbs::Opened;
 

@@ -18,14 +18,14 @@ use handfast_handshake::pairing::{Claims, PairingContext};
 use rand_core::CryptoRng;
 
 use crate::commit::{Commit, Op, Value};
-use crate::endpoint::{Pairs, active_row, phone_rows, web_rows};
+use crate::endpoint::{LinkRows, active_row, phone_rows, web_rows};
 use crate::keys;
 
 pub use self::commands::{PhoneCommands, WebCommands};
 pub use self::endpoint::{AnyEndpoint, AnyRole};
 
-fn pairs(ops: Vec<Op>) -> Pairs {
-    let mut pairs = Pairs::new();
+fn pairs(ops: Vec<Op>) -> LinkRows {
+    let mut pairs = LinkRows::new();
     let version: Value = zeroize::Zeroizing::new(1_u64.to_be_bytes().to_vec());
     let _ = pairs.insert(keys::VERSION.to_vec(), version);
     for op in ops {
@@ -82,20 +82,20 @@ impl Linked {
 
     /// Returns the stored rows of both sides of the ACTIVE link: first the phone's, then the companion's.
     #[must_use]
-    pub fn rows(self) -> (Pairs, Pairs) {
+    pub fn rows(self) -> (LinkRows, LinkRows) {
         (phone_pairs(&self.phone.0, self.phone.1), web_pairs(&self.web.0, self.web.1, true))
     }
 }
 
 /// Returns the stored rows of an OFFERED link on a phone.
 #[must_use]
-pub fn offered_pairs(link: &PhoneLink, start: Start) -> Pairs {
+pub fn offered_pairs(link: &PhoneLink, start: Start) -> LinkRows {
     pairs(phone_rows(link, start))
 }
 
 /// Returns the stored rows of an ACTIVE link on a phone.
 #[must_use]
-pub fn phone_pairs(link: &PhoneLink, start: Start) -> Pairs {
+pub fn phone_pairs(link: &PhoneLink, start: Start) -> LinkRows {
     let mut ops = phone_rows(link, start);
     ops.push(active_row());
     pairs(ops)
@@ -103,7 +103,7 @@ pub fn phone_pairs(link: &PhoneLink, start: Start) -> Pairs {
 
 /// Returns the stored rows of a link on a companion: ACTIVE if `active`, else PENDING.
 #[must_use]
-pub fn web_pairs(link: &WebLink, start: Start, active: bool) -> Pairs {
+pub fn web_pairs(link: &WebLink, start: Start, active: bool) -> LinkRows {
     let mut ops = web_rows(link, start);
     if active {
         ops.push(active_row());

@@ -67,9 +67,11 @@ mod wake;
 pub use commands::Repeat;
 pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, VERSION_KEY, Value, is_secret};
 pub use digest::RowDigest;
-pub use endpoint::{CompanionEndpoint, Endpoint, LinkStatus, Opened, Pairs, PhoneEndpoint, StreamInfo, role};
+pub use endpoint::{
+    CompanionEndpoint, Endpoint, LinkRows, LinkStatus, Opened, PhoneEndpoint, StreamInfo, role,
+};
 pub use error::{ApiMisuse, LoadError, SendError};
-pub use memory::{MemoryStore, MemoryTxn, PairsTxn};
+pub use memory::{LinkRowsTxn, MemoryStore, MemoryTxn};
 pub use output::{Event, LinkState, Message, Output, StreamEnd, StreamEvent, SyncEvent};
 pub use pairing::{Pairing, PairingEvent, PairingOutput};
 pub use rows::RowList;

@@ -10,23 +10,23 @@ use handfast_codec::ids::MailboxId;
 use zeroize::Zeroizing;
 
 use crate::commit::StoreTxn;
-use crate::endpoint::Pairs;
+use crate::endpoint::LinkRows;
 use crate::keys;
 
 /// The rows of one link as a transaction without rollback. Each write takes effect at once, and the parameter
 /// `link` is ignored.
 #[derive(Debug)]
-pub struct PairsTxn<'a>(&'a mut Pairs);
+pub struct LinkRowsTxn<'a>(&'a mut LinkRows);
 
-impl<'a> PairsTxn<'a> {
+impl<'a> LinkRowsTxn<'a> {
     /// Wraps the rows of a link.
     #[must_use]
-    pub const fn new(pairs: &'a mut Pairs) -> Self {
+    pub const fn new(pairs: &'a mut LinkRows) -> Self {
         Self(pairs)
     }
 }
 
-impl StoreTxn for PairsTxn<'_> {
+impl StoreTxn for LinkRowsTxn<'_> {
     type Error = Infallible;
 
     fn read(&mut self, _: MailboxId, key: &[u8]) -> Result<Option<Vec<u8>>, Infallible> {
@@ -52,7 +52,7 @@ impl StoreTxn for PairsTxn<'_> {
 /// The rows of any number of links, with transactions that can be dropped.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    links: BTreeMap<MailboxId, Pairs>,
+    links: BTreeMap<MailboxId, LinkRows>,
 }
 
 impl MemoryStore {
@@ -65,13 +65,13 @@ impl MemoryStore {
     /// Returns the links that have rows. A wiped link has only its version left, and does not count.
     #[must_use]
     pub fn links(&self) -> Vec<MailboxId> {
-        let has_rows = |pairs: &Pairs| pairs.keys().any(|key| key != keys::VERSION);
+        let has_rows = |pairs: &LinkRows| pairs.keys().any(|key| key != keys::VERSION);
         self.links.iter().filter(|(_, pairs)| has_rows(pairs)).map(|(link, _)| *link).collect()
     }
 
     /// Returns a copy of the rows of a link, as `Endpoint::load` takes them.
     #[must_use]
-    pub fn pairs(&self, link: MailboxId) -> Pairs {
+    pub fn link_rows(&self, link: MailboxId) -> LinkRows {
         self.links.get(&link).cloned().unwrap_or_default()
     }
 
@@ -86,7 +86,7 @@ impl MemoryStore {
 pub struct MemoryTxn<'a> {
     store: &'a mut MemoryStore,
     /// The new rows of the links that this transaction has touched.
-    changed: BTreeMap<MailboxId, Pairs>,
+    changed: BTreeMap<MailboxId, LinkRows>,
 }
 
 impl MemoryTxn<'_> {
@@ -95,9 +95,9 @@ impl MemoryTxn<'_> {
         self.store.links.extend(self.changed);
     }
 
-    fn link(&mut self, link: MailboxId) -> PairsTxn<'_> {
+    fn link(&mut self, link: MailboxId) -> LinkRowsTxn<'_> {
         let store = &*self.store;
-        PairsTxn(self.changed.entry(link).or_insert_with(|| store.pairs(link)))
+        LinkRowsTxn(self.changed.entry(link).or_insert_with(|| store.link_rows(link)))
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(txn.put(LINK, &[2], b"lost"), Ok(()));
         assert_eq!(txn.read(LINK, &[2]), Ok(Some(b"lost".to_vec())));
         drop(txn);
-        assert!(store.pairs(LINK).is_empty() && store.links().is_empty());
+        assert!(store.link_rows(LINK).is_empty() && store.links().is_empty());
         let mut txn = store.begin();
         assert_eq!(txn.put(LINK, &[2], b"kept"), Ok(()));
         txn.commit();
@@ -148,10 +148,10 @@ mod tests {
     fn a_version_of_another_length_fits_no_commit() {
         for bad in [&[][..], &[1], &[0; 7], &[0; 9], &[0xff; 8]] {
             for expects in [0, 1, u64::MAX - 1] {
-                let mut pairs = Pairs::new();
+                let mut pairs = LinkRows::new();
                 drop(pairs.insert(keys::VERSION.to_vec(), Zeroizing::new(bad.to_vec())));
                 let refused =
-                    CommitGate::new(LINK, expects).open(vec![]).apply(&mut PairsTxn::new(&mut pairs));
+                    CommitGate::new(LINK, expects).open(vec![]).apply(&mut LinkRowsTxn::new(&mut pairs));
                 assert_eq!(refused, Err(CommitError::Conflict { expected: expects, found: u64::MAX }));
             }
         }

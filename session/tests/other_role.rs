@@ -1,6 +1,6 @@
 //! Rows of a phone's link are none of a companion's, and the other way round.
 
-use handfast_session::{CompanionEndpoint, LoadError, Pairs, PhoneEndpoint, Value};
+use handfast_session::{CompanionEndpoint, LinkRows, LoadError, PhoneEndpoint, Value};
 use handfast_testkit::host::LOG;
 use handfast_testkit::keys;
 use handfast_testkit::net::START;
@@ -10,11 +10,11 @@ use rand_chacha::rand_core::SeedableRng as _;
 /// The key of the row with the link's keys and terms.
 const LINK: &[u8] = &[0x01];
 
-fn as_phone(rows: &Pairs) -> Option<LoadError> {
+fn as_phone(rows: &LinkRows) -> Option<LoadError> {
     PhoneEndpoint::load(rows, LOG, START, &mut ChaCha20Rng::seed_from_u64(1)).err()
 }
 
-fn as_companion(rows: &Pairs) -> Option<LoadError> {
+fn as_companion(rows: &LinkRows) -> Option<LoadError> {
     CompanionEndpoint::load(rows, START, &mut ChaCha20Rng::seed_from_u64(1)).err()
 }
 

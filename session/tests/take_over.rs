@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use handfast_codec::role::DeviceRole;
-use handfast_session::{Pairs, Value};
+use handfast_session::{LinkRows, Value};
 use handfast_testkit::account::Device;
 use handfast_testkit::{Clocked as _, World};
 
@@ -24,8 +24,8 @@ fn number(key: &[u8]) -> u8 {
 }
 
 /// The rows as version 1 had them: no keys, results by number.
-fn as_version_1(pairs: &Pairs, role: DeviceRole) -> Pairs {
-    let mut old = Pairs::new();
+fn as_version_1(pairs: &LinkRows, role: DeviceRole) -> LinkRows {
+    let mut old = LinkRows::new();
     let mut put = |key: Vec<u8>, value: Vec<u8>| drop(old.insert(key, Value::new(value)));
     for (key, value) in pairs {
         match key[0] {

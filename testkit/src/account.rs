@@ -10,7 +10,8 @@ use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::{
-    ApiMisuse, Event, Message, Pairs, Repeat, RowDigest, SendError, StreamEnd, StreamEvent, SyncEvent, Value,
+    ApiMisuse, Event, LinkRows, Message, Repeat, RowDigest, SendError, StreamEnd, StreamEvent, SyncEvent,
+    Value,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::CryptoRng;
@@ -22,7 +23,7 @@ use crate::net::Net;
 /// What survives a crash.
 #[derive(Clone, Default)]
 pub struct Disk {
-    pub pairs: Pairs,
+    pub pairs: LinkRows,
     /// Phone: commands run. Web: results taken. In order.
     pub effects: Vec<(u64, Vec<u8>)>,
     /// Web: rows of collections. Phone: the log.
@@ -36,7 +37,7 @@ pub struct Disk {
 }
 
 impl crate::host::Disk for Disk {
-    fn pairs(&mut self) -> &mut Pairs {
+    fn pairs(&mut self) -> &mut LinkRows {
         &mut self.pairs
     }
 }
@@ -99,7 +100,7 @@ impl App for Account {
 }
 
 impl Device {
-    pub fn new(role: DeviceRole, pairs: Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
+    pub fn new(role: DeviceRole, pairs: LinkRows, now: Timestamp, rng: &mut dyn CryptoRng) -> Self {
         let endpoint = AnyEndpoint::load(role, &pairs, LOG, now, rng).unwrap();
         Self::over(role, endpoint, Disk { pairs, ..Disk::default() }, Account::default(), now)
     }
@@ -359,7 +360,7 @@ const COUNTERS: std::ops::Range<usize> = 49..105;
 const COUNTERS_LEN: usize = 105 + 8 + 16 + 8 + 1;
 
 /// Sets the counters of a device's session row.
-pub fn set_counters(pairs: &mut Pairs, set: impl FnOnce(&mut [u64])) {
+pub fn set_counters(pairs: &mut LinkRows, set: impl FnOnce(&mut [u64])) {
     let (_, row) = pairs.iter_mut().find(|(_, row)| row.len() == COUNTERS_LEN).expect("a session row");
     let mut numbers: Vec<u64> =
         row[COUNTERS].chunks(8).map(|n| u64::from_be_bytes(n.try_into().unwrap())).collect();
@@ -371,7 +372,7 @@ pub fn set_counters(pairs: &mut Pairs, set: impl FnOnce(&mut [u64])) {
 
 impl World {
     /// Two devices over these rows.
-    pub fn of_rows(phone: Pairs, web: Pairs, now: Timestamp, mut rng: ChaCha20Rng) -> Self {
+    pub fn of_rows(phone: LinkRows, web: LinkRows, now: Timestamp, mut rng: ChaCha20Rng) -> Self {
         let phone = Device::new(DeviceRole::Phone, phone, now, &mut rng);
         let web = Device::new(DeviceRole::Web, web, now, &mut rng);
         Self::with(phone, web, now, rng)

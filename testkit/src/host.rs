@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use bytes::{Bytes, BytesMut};
 use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, ErrorCode, Timestamp};
-use handfast_session::{Commit, Event, LinkState, Message, Output, PairingEvent, Pairs, PairsTxn};
+use handfast_session::{Commit, Event, LinkRows, LinkRowsTxn, LinkState, Message, Output, PairingEvent};
 use rand_chacha::rand_core::CryptoRng;
 use reference_relay::core::SocketId;
 
@@ -41,11 +41,11 @@ pub trait App: Sized {
 
 /// What survives a crash: the rows of the machine, and what an application has beside them.
 pub trait Disk: Clone + Default {
-    fn pairs(&mut self) -> &mut Pairs;
+    fn pairs(&mut self) -> &mut LinkRows;
 }
 
-impl Disk for Pairs {
-    fn pairs(&mut self) -> &mut Pairs {
+impl Disk for LinkRows {
+    fn pairs(&mut self) -> &mut LinkRows {
         self
     }
 }
@@ -55,7 +55,7 @@ pub struct Bare<M>(PhantomData<M>);
 
 impl<M: Machine> App for Bare<M> {
     type Machine = M;
-    type Disk = Pairs;
+    type Disk = LinkRows;
 }
 
 /// When a device dies: before or after its n-th commit is stored.
@@ -105,7 +105,7 @@ pub struct Host<A: App> {
 
 impl<M: Machine> Host<Bare<M>> {
     /// A device without an application that has just started.
-    pub fn bare(role: DeviceRole, machine: M, pairs: Pairs, now: Timestamp) -> Self {
+    pub fn bare(role: DeviceRole, machine: M, pairs: LinkRows, now: Timestamp) -> Self {
         Self::over(role, machine, pairs, Bare(PhantomData), now)
     }
 }
@@ -219,7 +219,7 @@ impl<A: App> Host<A> {
     }
 
     fn store(&mut self, now: Timestamp, commit: &Commit) {
-        commit.apply(&mut PairsTxn::new(self.disk.pairs())).expect("the store of its only writer");
+        commit.apply(&mut LinkRowsTxn::new(self.disk.pairs())).expect("the store of its only writer");
         self.machine.stored(now, commit.id()).expect("the oldest open commit");
     }
 

@@ -2,7 +2,7 @@
 
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
-use handfast_session::Pairs;
+use handfast_session::LinkRows;
 use handfast_session::hazmat::{self, Linked};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, SeedableRng};
@@ -18,17 +18,17 @@ pub fn link(rng: &mut dyn CryptoRng) -> ((PhoneLink, Start), (WebLink, Start), S
 }
 
 /// The rows of both sides of a fresh ACTIVE link: the phone's, the web's.
-pub fn linked(rng: &mut dyn CryptoRng) -> (Pairs, Pairs) {
+pub fn linked(rng: &mut dyn CryptoRng) -> (LinkRows, LinkRows) {
     Linked::new(relay::name(), rng).unwrap().rows()
 }
 
 /// The rows of a phone's side; the link is OFFERED unless `active`.
-pub fn phone_rows((link, start): (PhoneLink, Start), active: bool) -> Pairs {
+pub fn phone_rows((link, start): (PhoneLink, Start), active: bool) -> LinkRows {
     if active { hazmat::phone_pairs(&link, start) } else { hazmat::offered_pairs(&link, start) }
 }
 
 /// The rows of a web's side; the link is PENDING unless `active`.
-pub fn web_rows((link, start): (WebLink, Start), active: bool) -> Pairs {
+pub fn web_rows((link, start): (WebLink, Start), active: bool) -> LinkRows {
     hazmat::web_pairs(&link, start, active)
 }
 

@@ -8,7 +8,7 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_handshake::pairing::{Claims, mailbox};
 use handfast_session::pairing::{KeysInUse, ShownCodes};
-use handfast_session::{Pairing, PairingEvent, Pairs};
+use handfast_session::{LinkRows, Pairing, PairingEvent};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, SeedableRng};
 
@@ -56,13 +56,13 @@ pub fn web(
     rng: &mut dyn CryptoRng,
 ) -> Party {
     let pairing = Pairing::web(relay::name(), claims, codes, in_use, now, rng).unwrap();
-    Host::bare(DeviceRole::Web, pairing, Pairs::new(), now)
+    Host::bare(DeviceRole::Web, pairing, LinkRows::new(), now)
 }
 
 /// A phone that has read a code.
 pub fn phone(offer: Offer, in_use: KeysInUse, now: Timestamp, rng: &mut dyn CryptoRng) -> Party {
     let pairing = Pairing::phone(offer, relay::name(), in_use, now, rng);
-    Host::bare(DeviceRole::Phone, pairing, Pairs::new(), now)
+    Host::bare(DeviceRole::Phone, pairing, LinkRows::new(), now)
 }
 
 impl Party {

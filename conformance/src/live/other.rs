@@ -17,7 +17,7 @@ use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::resume::Verdict;
 use handfast_session::{
-    Commit, Event, Message, Output, Pairing, PairingEvent, PairingOutput, Pairs, PairsTxn, SyncEvent,
+    Commit, Event, LinkRows, LinkRowsTxn, Message, Output, Pairing, PairingEvent, PairingOutput, SyncEvent,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
@@ -39,7 +39,7 @@ enum Machine {
 pub(super) struct Other {
     role: DeviceRole,
     machine: Option<Machine>,
-    pairs: Pairs,
+    pairs: LinkRows,
     rng: ChaCha20Rng,
     start: Instant,
     /// Its socket at the hub.
@@ -61,7 +61,7 @@ impl Other {
         Self {
             role,
             machine: None,
-            pairs: Pairs::new(),
+            pairs: LinkRows::new(),
             rng: ChaCha20Rng::from_seed(drawn("other")),
             start: Instant::now(),
             socket: None,
@@ -80,7 +80,7 @@ impl Other {
 
     /// As the web: shows a new code, and returns its text.
     pub(super) fn show(&mut self, hub: &mut Hub) -> Result<String> {
-        self.pairs = Pairs::new();
+        self.pairs = LinkRows::new();
         let claims = Claims { label: "Runner".to_owned(), origin: String::new(), grants: 7 };
         let now = self.now();
         let pairing = Pairing::web(
@@ -98,7 +98,7 @@ impl Other {
 
     /// As the phone: scans a code.
     pub(super) fn scan(&mut self, hub: &mut Hub, text: &str) -> Result<()> {
-        self.pairs = Pairs::new();
+        self.pairs = LinkRows::new();
         let offer = Offer::decode(text)?;
         let pairing = Pairing::phone(offer, hub.name.clone(), KeysInUse::none(), self.now(), &mut self.rng);
         self.begin(hub, Machine::Code(Box::new(pairing)));
@@ -192,7 +192,9 @@ impl Other {
     }
 
     fn commit(&mut self, now: Timestamp, commit: &Commit) -> Result<()> {
-        commit.apply(&mut PairsTxn::new(&mut self.pairs)).map_err(|error| anyhow!("a commit: {error:?}"))?;
+        commit
+            .apply(&mut LinkRowsTxn::new(&mut self.pairs))
+            .map_err(|error| anyhow!("a commit: {error:?}"))?;
         match &mut self.machine {
             Some(Machine::Code(pairing)) => pairing.committed(now, commit.id())?,
             Some(Machine::Link(endpoint)) => endpoint.committed(now, commit.id())?,

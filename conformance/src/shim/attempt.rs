@@ -9,7 +9,7 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
-use handfast_session::{Pairing, PairingEvent, PairingOutput, Pairs, PairsTxn};
+use handfast_session::{LinkRows, LinkRowsTxn, Pairing, PairingEvent, PairingOutput};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Map, Value};
@@ -46,7 +46,7 @@ impl Codes {
 /// One code, shown or scanned.
 struct Attempt {
     pairing: Pairing,
-    pairs: Pairs,
+    pairs: LinkRows,
     rng: ChaCha20Rng,
     /// What was sent and told since the last answer.
     sent: Vec<String>,
@@ -72,7 +72,7 @@ impl Attempt {
             }
             other => bail!("{other} is no role of a pairing"),
         };
-        Ok(Self { pairing, pairs: Pairs::new(), rng, sent: Vec::new(), told })
+        Ok(Self { pairing, pairs: LinkRows::new(), rng, sent: Vec::new(), told })
     }
 
     /// Does what a request says, and gives what came of it.
@@ -127,7 +127,7 @@ impl Attempt {
         loop {
             match self.pairing.poll_output() {
                 PairingOutput::Persist(commit) => {
-                    let applied = commit.apply(&mut PairsTxn::new(&mut self.pairs));
+                    let applied = commit.apply(&mut LinkRowsTxn::new(&mut self.pairs));
                     applied.map_err(|error| anyhow!("a commit: {error:?}"))?;
                     self.pairing.committed(now, commit.id())?;
                 }

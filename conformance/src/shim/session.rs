@@ -11,7 +11,7 @@ use handfast_codec::ids::{CommandKey, LogId};
 use handfast_codec::role::DeviceRole;
 use handfast_session::hazmat::{self, AnyEndpoint};
 use handfast_session::{
-    Commit, CompanionEndpoint, Event, Message, Output, Pairs, PairsTxn, Repeat, RowDigest, StreamEvent,
+    Commit, CompanionEndpoint, Event, LinkRows, LinkRowsTxn, Message, Output, Repeat, RowDigest, StreamEvent,
     SyncEvent,
 };
 use rand_chacha::ChaCha20Rng;
@@ -27,7 +27,7 @@ const LOG: LogId = LogId::from_bytes([9; 16]);
 /// One link.
 pub(super) struct Session {
     endpoint: AnyEndpoint,
-    pairs: Pairs,
+    pairs: LinkRows,
     rng: ChaCha20Rng,
     /// What was sent and told since the last answer.
     sent: Vec<String>,
@@ -94,7 +94,9 @@ impl Session {
     }
 
     fn commit(&mut self, now: Timestamp, commit: &Commit) -> Result<()> {
-        commit.apply(&mut PairsTxn::new(&mut self.pairs)).map_err(|error| anyhow!("a commit: {error:?}"))?;
+        commit
+            .apply(&mut LinkRowsTxn::new(&mut self.pairs))
+            .map_err(|error| anyhow!("a commit: {error:?}"))?;
         Ok(self.endpoint.committed(now, commit.id())?)
     }
 

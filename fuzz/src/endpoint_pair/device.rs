@@ -8,7 +8,8 @@ use handfast_codec::ids::CommandKey;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::hazmat::AnyEndpoint;
 use handfast_session::{
-    Commit, Event, Message, Pairs, PairsTxn, Repeat, RowDigest, SendError, StreamEnd, StreamEvent, SyncEvent,
+    Commit, Event, LinkRows, LinkRowsTxn, Message, Repeat, RowDigest, SendError, StreamEnd, StreamEvent,
+    SyncEvent,
 };
 use handfast_testkit::host::{self, App, Host, LOG};
 use rand_chacha::ChaCha20Rng;
@@ -16,7 +17,7 @@ use rand_chacha::ChaCha20Rng;
 /// What a crash leaves.
 #[derive(Clone, Default)]
 pub(super) struct Disk {
-    pub(super) pairs: Pairs,
+    pub(super) pairs: LinkRows,
     /// Web: how often its user acted, also where a crash took the act.
     pub(super) acts: u64,
     /// Web: what it asked for, by command.
@@ -88,7 +89,7 @@ pub(super) fn answer_to(body: &[u8]) -> Bytes {
 }
 
 impl host::Disk for Disk {
-    fn pairs(&mut self) -> &mut Pairs {
+    fn pairs(&mut self) -> &mut LinkRows {
         &mut self.pairs
     }
 }
@@ -200,7 +201,7 @@ pub(super) fn flush(device: &mut Device, now: Timestamp) -> bool {
     let Some(batch) = device.app.pending.pop_front() else { return false };
     for commit in &batch.commits {
         commit
-            .apply(&mut PairsTxn::new(&mut device.disk.pairs))
+            .apply(&mut LinkRowsTxn::new(&mut device.disk.pairs))
             .expect("the store is at the version of its only writer");
     }
     for effect in batch.effects {

@@ -13,7 +13,9 @@ use handfast_handshake::pairing::Claims;
 use handfast_session::hazmat::Linked;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::role::Companion;
-use handfast_session::{Commit, CompanionEndpoint, Event, Message, Pairing, PairingEvent, Pairs, PairsTxn};
+use handfast_session::{
+    Commit, CompanionEndpoint, Event, LinkRows, LinkRowsTxn, Message, Pairing, PairingEvent,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{CryptoRng, SeedableRng};
 
@@ -45,8 +47,8 @@ enum Told {
 
 struct App {
     host: HostOf<Self>,
-    stored: Pairs,
-    open: Option<Pairs>,
+    stored: LinkRows,
+    open: Option<LinkRows>,
     /// The error of the next commit, if it is to fail.
     fails: Option<Failure>,
     commits: usize,
@@ -120,7 +122,7 @@ impl Application for App {
 
     fn apply(&mut self, _: Timestamp, _: Option<&AttemptOf<Self>>, commit: &Commit) -> Result<(), Failure> {
         let open = self.open.get_or_insert_with(|| self.stored.clone());
-        commit.apply(&mut PairsTxn::new(open)).map_err(|_| Failure::Damaged)
+        commit.apply(&mut LinkRowsTxn::new(open)).map_err(|_| Failure::Damaged)
     }
 
     fn commit(&mut self, _: Timestamp) -> Result<bool, Failure> {
@@ -259,7 +261,7 @@ fn what_a_commit_of_the_round_made_durable_is_told_all_the_same() {
 #[test]
 fn a_call_that_wrote_a_part_makes_the_round_fail() {
     let (mut app, mut rng) = app();
-    app.open = Some(Pairs::new());
+    app.open = Some(LinkRows::new());
     app.host.set_incomplete();
     let settled = turn(&mut app, &mut rng, NOW);
     assert_eq!((settled.failure, app.commits), (Some(Failure::Incomplete), 0));

@@ -3,10 +3,10 @@
 use std::ops::{Deref, DerefMut};
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::{Commit, CommitError, Pairs};
+use handfast_session::{Commit, CommitError, LinkRows};
 use rusqlite::Connection;
 
-use super::{DeviceKey, Reserve, SqliteError, Txn, begin_kept, links, load_pairs, make_room, roll_back};
+use super::{DeviceKey, Reserve, SqliteError, Txn, begin_kept, links, load_rows, make_room, roll_back};
 
 /// A connection that keeps its transaction open over several calls: [`Database::write`] opens it, and
 /// [`Database::commit`] makes all of it durable.
@@ -95,13 +95,13 @@ impl Database {
         commit.apply(&mut Txn::new(&self.conn, &self.key))
     }
 
-    /// Returns the rows of a link: see [`load_pairs`].
+    /// Returns the rows of a link: see [`load_rows`].
     ///
     /// # Errors
     ///
     /// [`SqliteError`] if they cannot be read or unwrapped.
-    pub fn pairs(&self, link: MailboxId) -> Result<Pairs, SqliteError> {
-        load_pairs(&self.conn, &self.key, link)
+    pub fn link_rows(&self, link: MailboxId) -> Result<LinkRows, SqliteError> {
+        load_rows(&self.conn, &self.key, link)
     }
 
     /// Returns the mailbox ids of the links that have rows: see [`links`].

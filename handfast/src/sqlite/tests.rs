@@ -28,7 +28,7 @@ fn what_is_put_is_read_and_loaded_and_secrets_are_wrapped() {
     assert_eq!(txn.read(LINK, SECRET).unwrap().unwrap(), b"a very secret value");
     assert_eq!(txn.read(LINK, &[9]).unwrap(), None);
     tx.commit().unwrap();
-    let pairs = load_pairs(&conn, &key, LINK).unwrap();
+    let pairs = load_rows(&conn, &key, LINK).unwrap();
     assert_eq!(pairs.len(), 2);
     assert_eq!(pairs[SECRET].as_slice(), b"a very secret value");
     assert_eq!(pairs[PLAIN].as_slice(), b"newer");
@@ -53,9 +53,9 @@ fn ranges_are_half_open_and_stay_in_their_link() {
     txn.delete_range(LINK, &[0x20, 0xff], &[0x22]).unwrap();
     txn.delete(LINK, &[0x20]).unwrap();
     tx.commit().unwrap();
-    let left: Vec<Vec<u8>> = load_pairs(&conn, &key, LINK).unwrap().into_keys().collect();
+    let left: Vec<Vec<u8>> = load_rows(&conn, &key, LINK).unwrap().into_keys().collect();
     assert_eq!(left, [vec![0x22]]);
-    assert_eq!(load_pairs(&conn, &key, OTHER).unwrap().len(), 5);
+    assert_eq!(load_rows(&conn, &key, OTHER).unwrap().len(), 5);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::process::Command;
 use std::string::String;
 use std::vec::Vec;
 
-use handfast_session::Pairs;
+use handfast_session::LinkRows;
 use rusqlite::Connection;
 
 use super::harness::{StoreHarness, block_on};
@@ -102,7 +102,7 @@ macro_rules! store_file_suite {
 /// Everything that a store contains.
 #[derive(PartialEq)]
 struct State {
-    pairs: Vec<Pairs>,
+    pairs: Vec<LinkRows>,
     effects: Vec<u64>,
 }
 
@@ -113,7 +113,7 @@ impl State {
     }
 
     fn of_model(model: &Model) -> Self {
-        let pairs = [LINK, OTHER].map(|link| model.store.pairs(link)).into();
+        let pairs = [LINK, OTHER].map(|link| model.store.link_rows(link)).into();
         Self { pairs, effects: model.effects.clone() }
     }
 }

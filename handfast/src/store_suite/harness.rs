@@ -9,7 +9,7 @@ use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::{Commit, Pairs};
+use handfast_session::{Commit, LinkRows};
 
 /// The content of one transaction.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ pub trait StoreHarness {
     async fn die_within(&mut self, holder: Self::Holder, write: &Write<'_>);
 
     /// Returns the rows of a link.
-    async fn pairs(&mut self, holder: &mut Self::Holder, link: MailboxId) -> Pairs;
+    async fn pairs(&mut self, holder: &mut Self::Holder, link: MailboxId) -> LinkRows;
 
     /// Returns the links that have rows, in ascending order. A wiped link has only its version left, and is
     /// not included.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::{CommitError, MemoryStore, MemoryTxn, Pairs, StoreTxn};
+use handfast_session::{CommitError, LinkRows, MemoryStore, MemoryTxn, StoreTxn};
 
 use super::harness::{Fault, StoreHarness, Write, WriteError};
 
@@ -107,8 +107,8 @@ impl StoreHarness for MemoryHarness {
         apply(&mut txn, write).expect("nothing speaks against it");
     }
 
-    async fn pairs(&mut self, holder: &mut MemoryHolder, link: MailboxId) -> Pairs {
-        holder.disk.borrow().store.pairs(link)
+    async fn pairs(&mut self, holder: &mut MemoryHolder, link: MailboxId) -> LinkRows {
+        holder.disk.borrow().store.link_rows(link)
     }
 
     async fn links(&mut self, holder: &mut MemoryHolder) -> Vec<MailboxId> {

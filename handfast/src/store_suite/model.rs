@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use handfast_codec::ids::MailboxId;
 use handfast_session::VERSION_KEY;
 use handfast_session::hazmat::commit;
-use handfast_session::{Commit, MemoryStore, Op, Pairs};
+use handfast_session::{Commit, LinkRows, MemoryStore, Op};
 use zeroize::Zeroizing;
 
 use super::harness::{StoreHarness, Write, WriteError};
@@ -67,12 +67,12 @@ impl Model {
 
     /// Returns the version of a link; 0 when nothing is stored.
     pub(crate) fn version(&self, link: MailboxId) -> u64 {
-        version(&self.store.pairs(link))
+        version(&self.store.link_rows(link))
     }
 }
 
 /// Returns the version that is stored in the rows of a link.
-pub(crate) fn version(pairs: &Pairs) -> u64 {
+pub(crate) fn version(pairs: &LinkRows) -> u64 {
     pairs.get(VERSION_KEY).map_or(0, |bytes| {
         u64::from_be_bytes(bytes.as_slice().try_into().expect("a version has eight bytes"))
     })
@@ -106,7 +106,7 @@ impl<H: StoreHarness> Pair<H> {
     pub(crate) async fn check(&mut self, holder: &mut H::Holder, when: &str) {
         for link in [LINK, OTHER] {
             let pairs = self.harness.pairs(holder, link).await;
-            assert!(pairs == self.model.store.pairs(link), "{when}: the rows of {link} are others");
+            assert!(pairs == self.model.store.link_rows(link), "{when}: the rows of {link} are others");
         }
         assert_eq!(self.harness.links(holder).await, self.model.store.links(), "{when}");
         assert_eq!(self.harness.effects(holder).await, self.model.effects, "{when}");

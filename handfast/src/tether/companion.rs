@@ -12,7 +12,7 @@ use handfast_handshake::pairing::Claims;
 use handfast_media::{Incoming, Progress};
 use handfast_session::pairing::ShownCodes;
 use handfast_session::{
-    CompanionEndpoint, Event, LinkState, Message, Pairing, Pairs, StreamEnd, StreamEvent, SyncEvent,
+    CompanionEndpoint, Event, LinkRows, LinkState, Message, Pairing, StreamEnd, StreamEvent, SyncEvent,
 };
 use rand_core::CryptoRng;
 
@@ -329,7 +329,7 @@ impl<A: CompanionApp> Role for Companion<A> {
         tether: &mut Tether<Self>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
-        rows: &Pairs,
+        rows: &LinkRows,
     ) -> Result<(CompanionEndpoint, Fetched), TetherError> {
         tether.store.note_keys(DeviceRole::Web, rows)?;
         let endpoint = CompanionEndpoint::load(rows, now, rng)?;

@@ -15,7 +15,7 @@ use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone::Offering;
 use handfast_media::Outgoing;
 use handfast_session::{
-    Event, Message, Pairing, Pairs, PhoneEndpoint, Repeat, RowList, SendError, StreamEvent, SyncEvent,
+    Event, LinkRows, Message, Pairing, PhoneEndpoint, Repeat, RowList, SendError, StreamEvent, SyncEvent,
 };
 use rand_core::CryptoRng;
 
@@ -245,7 +245,7 @@ impl<A: PhoneApp> Role for Phone<A> {
         tether: &mut Tether<Self>,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
-        rows: &Pairs,
+        rows: &LinkRows,
     ) -> Result<(PhoneEndpoint, Served), TetherError> {
         tether.store.note_keys(DeviceRole::Phone, rows)?;
         let mut endpoint = PhoneEndpoint::load(rows, tether.role.log, now, rng)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use handfast_codec::frame::{Collection, Row, RowId};
 use handfast_codec::ids::MailboxId;
-use handfast_session::Pairs;
+use handfast_session::LinkRows;
 use handfast_session::pairing::{KeysInUse, peer_keys};
 use rand_core::CryptoRng;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -78,8 +78,8 @@ impl Store {
     }
 
     /// Returns the rows of each stored link.
-    pub(super) fn links(&self) -> Result<Vec<(MailboxId, Pairs)>, SqliteError> {
-        self.db.links()?.into_iter().map(|id| Ok((id, self.db.pairs(id)?))).collect()
+    pub(super) fn links(&self) -> Result<Vec<(MailboxId, LinkRows)>, SqliteError> {
+        self.db.links()?.into_iter().map(|id| Ok((id, self.db.link_rows(id)?))).collect()
     }
 
     /// Returns the peers' keys of all present and former links.
@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Notes the keys of a link's peer for good, because no later link may use them.
-    pub(super) fn note_keys(&mut self, role: DeviceRole, rows: &Pairs) -> Result<(), TetherError> {
+    pub(super) fn note_keys(&mut self, role: DeviceRole, rows: &LinkRows) -> Result<(), TetherError> {
         for key in peer_keys(role, rows)? {
             let find = "SELECT 1 FROM handfast_used_keys WHERE key = ?1";
             if !self.db.prepare_cached(find)?.exists([key])? {

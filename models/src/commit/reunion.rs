@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use handfast_codec::DeviceRole;
 use handfast_session::hazmat::AnyEndpoint;
-use handfast_session::{LinkStatus, Pairs};
+use handfast_session::{LinkRows, LinkStatus};
 use handfast_testkit::Clocked as _;
 use handfast_testkit::host::{Bare, Host, LOG};
 use handfast_testkit::net::{Net, START};
@@ -28,18 +28,18 @@ pub enum Outcome {
 type Device = Host<Bare<AnyEndpoint>>;
 
 /// Opens what is stored, as a program does when it starts.
-fn start(role: DeviceRole, rows: &Pairs, rng: &mut ChaCha20Rng) -> Option<Device> {
+fn start(role: DeviceRole, rows: &LinkRows, rng: &mut ChaCha20Rng) -> Option<Device> {
     let endpoint = AnyEndpoint::load(role, rows, LOG, START, rng).ok()?;
     Some(Host::bare(role, endpoint, rows.clone(), START))
 }
 
 /// What is stored of a link.
-pub(super) fn status(role: DeviceRole, rows: &Pairs) -> Option<LinkStatus> {
+pub(super) fn status(role: DeviceRole, rows: &LinkRows) -> Option<LinkStatus> {
     start(role, rows, &mut ChaCha20Rng::seed_from_u64(4)).map(|device| device.machine.status())
 }
 
 /// Lets the two stores meet.
-pub(super) fn outcome(phone: &Pairs, web: &Pairs) -> Outcome {
+pub(super) fn outcome(phone: &LinkRows, web: &LinkRows) -> Outcome {
     let mut rng = ChaCha20Rng::seed_from_u64(3);
     let is_active = |device: &Device| device.machine.status() == LinkStatus::Active;
     let phone = start(DeviceRole::Phone, phone, &mut rng);

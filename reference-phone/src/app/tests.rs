@@ -310,7 +310,7 @@ fn an_offer_that_nobody_accepted_is_forgotten_at_a_start_after_ten_minutes() {
         let (dir, store, account, link, now) = offered();
         let app = start(&dir, store, account, Now { wall_ms: now.wall_ms + age_ms, ..now });
         assert_eq!(app.store().companions().unwrap().len(), kept, "{age_ms} ms");
-        assert_eq!(app.store().database().pairs(link).unwrap().is_empty(), kept == 0, "{age_ms} ms");
+        assert_eq!(app.store().database().link_rows(link).unwrap().is_empty(), kept == 0, "{age_ms} ms");
     }
 }
 
@@ -339,7 +339,7 @@ fn an_offer_that_nobody_accepted_is_forgotten_while_the_phone_runs() {
         let told = round(&mut app, later(now, left));
         assert!(matches!(told.as_slice(), [AppEvent::OfferOver { .. }]), "{told:?}");
         assert!(
-            app.store().database().pairs(link).unwrap().is_empty()
+            app.store().database().link_rows(link).unwrap().is_empty()
                 && app.store().companions().unwrap().is_empty()
         );
         assert_eq!(round(&mut app, later(now, 10 * OFFER_KEPT_MS)), []);
@@ -357,7 +357,7 @@ fn an_offer_is_cancelled_at_once_and_only_an_offer() {
     app.cancel(now, companion).unwrap();
     let told = round(&mut app, now);
     assert!(matches!(told.as_slice(), [AppEvent::OfferOver { .. }]), "{told:?}");
-    assert!(app.store().database().pairs(link).unwrap().is_empty(), "not even the version of its rows");
+    assert!(app.store().database().link_rows(link).unwrap().is_empty(), "not even the version of its rows");
     assert!(matches!(app.cancel(now, companion), Err(VerbError::NoSuchCompanion(_))));
 }
 

@@ -244,7 +244,7 @@ impl Store {
     ///
     /// [`StoreError`] if the read or write fails.
     pub fn note_keys(&mut self, link: MailboxId) -> Result<(), StoreError> {
-        let pairs = self.conn.pairs(link)?;
+        let pairs = self.conn.link_rows(link)?;
         // A commit in this transaction may have deleted the link's rows, so there are no keys to record.
         let Ok(keys) = peer_keys(DeviceRole::Phone, &pairs) else { return Ok(()) };
         self.begin()?;
@@ -269,7 +269,7 @@ impl Store {
         let mut in_use = used.collect::<Result<KeysInUse, _>>()?;
         for link in self.conn.links()? {
             // A link that cannot be decoded has no keys that could be compared.
-            let _ = in_use.add_link(DeviceRole::Phone, &self.conn.pairs(link)?);
+            let _ = in_use.add_link(DeviceRole::Phone, &self.conn.link_rows(link)?);
         }
         Ok(in_use)
     }

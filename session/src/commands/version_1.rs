@@ -16,18 +16,22 @@ use super::Repeat;
 use super::phone::{CommandsRun, Kept};
 use crate::commit::Op;
 use crate::counters::Counters;
-use crate::endpoint::Pairs;
+use crate::endpoint::LinkRows;
 use crate::error::LoadError;
 use crate::keys;
 
 /// Returns whether a stored link has rows of version 1.
-pub(crate) fn is_stored(pairs: &Pairs) -> bool {
+pub(crate) fn is_stored(pairs: &LinkRows) -> bool {
     let mut old = pairs.range(alloc::vec![keys::OUTBOX_V1]..alloc::vec![keys::UNSETTLED_V1 + 1]);
     pairs.get(keys::SESSION).is_some_and(|row| Counters::is_version_1(row)) || old.next().is_some()
 }
 
 /// Returns the store operations that replace all rows of version 1.
-pub(crate) fn take_over(role: DeviceRole, mailbox: &MailboxId, pairs: &Pairs) -> Result<Vec<Op>, LoadError> {
+pub(crate) fn take_over(
+    role: DeviceRole,
+    mailbox: &MailboxId,
+    pairs: &LinkRows,
+) -> Result<Vec<Op>, LoadError> {
     let key_of = |number| old_command_key(mailbox, number);
     let mut ops = Vec::new();
     let mut run = CommandsRun::default();

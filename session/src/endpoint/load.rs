@@ -27,7 +27,7 @@ use crate::error::LoadError;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
 use crate::keys;
-use crate::memory::PairsTxn;
+use crate::memory::LinkRowsTxn;
 use crate::outbox::Outbox;
 use crate::psk::IdPsk;
 use crate::slots::Slots;
@@ -79,7 +79,7 @@ pub struct StreamInfo {
 }
 
 /// The stored rows of a link, as [`PhoneEndpoint::load`] and [`CompanionEndpoint::load`] take them: key and value, in any order.
-pub type Pairs = BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>;
+pub type LinkRows = BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>;
 
 fn status_row(status: LinkStatus, revoked: Option<&Signature>) -> Op {
     let mut row = Vec::with_capacity(65);
@@ -225,12 +225,12 @@ pub(crate) struct Rows {
     pub(super) revoked: Option<Signature>,
 }
 
-fn row<'a>(pairs: &'a Pairs, key: &[u8]) -> Result<&'a [u8], LoadError> {
+fn row<'a>(pairs: &'a LinkRows, key: &[u8]) -> Result<&'a [u8], LoadError> {
     let missing = || LoadError::Missing(key.first().copied().unwrap_or_default());
     pairs.get(key).map(|row| row.as_slice()).ok_or_else(missing)
 }
 
-fn read_rows(pairs: &Pairs, revoked: Option<Signature>) -> Result<Rows, LoadError> {
+fn read_rows(pairs: &LinkRows, revoked: Option<Signature>) -> Result<Rows, LoadError> {
     let mut rows = Rows {
         outbox: BTreeMap::new(),
         commands: CommandsRun::default(),
@@ -300,7 +300,7 @@ impl PhoneEndpoint {
     ///
     /// [`LoadError`] when rows are missing or damaged, or are a companion's.
     pub fn load(
-        pairs: &Pairs,
+        pairs: &LinkRows,
         log_id: LogId,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
@@ -317,7 +317,7 @@ impl CompanionEndpoint {
     /// # Errors
     ///
     /// [`LoadError`] when rows are missing or damaged, or are a phone's.
-    pub fn load(pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
+    pub fn load(pairs: &LinkRows, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
         Self::load_or_take_over(pairs, now, rng)
     }
 }
@@ -325,14 +325,18 @@ impl CompanionEndpoint {
 impl<R: Role> Endpoint<R> {
     /// Loads a link. One that was stored before commands had keys is migrated: the first commit replaces its
     /// rows with rows of version 2.
-    fn load_or_take_over(pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
+    fn load_or_take_over(
+        pairs: &LinkRows,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, LoadError> {
         if !version_1::is_stored(pairs) {
             return Self::load_rows(pairs, now, rng);
         }
         let mailbox = R::mailbox(row(pairs, keys::LINK)?)?;
         let ops = version_1::take_over(R::ROLE, &mailbox, pairs)?;
         let mut taken = pairs.clone();
-        let mut txn = PairsTxn::new(&mut taken);
+        let mut txn = LinkRowsTxn::new(&mut taken);
         for op in &ops {
             let Ok(()) = op.write(mailbox, &mut txn);
         }
@@ -341,7 +345,7 @@ impl<R: Role> Endpoint<R> {
         Ok(endpoint)
     }
 
-    fn load_rows(pairs: &Pairs, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
+    fn load_rows(pairs: &LinkRows, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<Self, LoadError> {
         let version = row(pairs, keys::VERSION)?.try_into().map(u64::from_be_bytes);
         let version = version.map_err(|_| LoadError::Damaged)?;
         let (status, revoked) = read_status(row(pairs, keys::STATUS)?)?;

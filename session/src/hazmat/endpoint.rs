@@ -15,7 +15,7 @@ use rand_core::CryptoRng;
 
 use crate::commit::{Commit, CommitId};
 use crate::endpoint::role::Role;
-use crate::endpoint::{CompanionEndpoint, Endpoint, LinkStatus, Opened, Pairs, PhoneEndpoint, StreamInfo};
+use crate::endpoint::{CompanionEndpoint, Endpoint, LinkRows, LinkStatus, Opened, PhoneEndpoint, StreamInfo};
 use crate::error::{ApiMisuse, LoadError, SendError};
 use crate::output::Output;
 
@@ -88,7 +88,7 @@ impl AnyEndpoint {
     /// As [`PhoneEndpoint::load`] and [`CompanionEndpoint::load`].
     pub fn load(
         role: DeviceRole,
-        pairs: &Pairs,
+        pairs: &LinkRows,
         log_id: LogId,
         now: Timestamp,
         rng: &mut dyn CryptoRng,

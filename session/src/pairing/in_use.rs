@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::link::{PhoneLink, WebLink};
 
-use crate::endpoint::Pairs;
+use crate::endpoint::LinkRows;
 use crate::error::LoadError;
 use crate::keys;
 
@@ -26,7 +26,7 @@ impl KeysInUse {
     /// # Errors
     ///
     /// [`LoadError`] when the rows are missing or damaged.
-    pub fn add_link(&mut self, role: DeviceRole, pairs: &Pairs) -> Result<(), LoadError> {
+    pub fn add_link(&mut self, role: DeviceRole, pairs: &LinkRows) -> Result<(), LoadError> {
         self.0.extend(peer_keys(role, pairs)?);
         Ok(())
     }
@@ -53,7 +53,7 @@ impl Extend<[u8; 32]> for KeysInUse {
 /// # Errors
 ///
 /// [`LoadError`] when the rows are missing or damaged.
-pub fn peer_keys(role: DeviceRole, pairs: &Pairs) -> Result<Vec<[u8; 32]>, LoadError> {
+pub fn peer_keys(role: DeviceRole, pairs: &LinkRows) -> Result<Vec<[u8; 32]>, LoadError> {
     let row = pairs
         .get(keys::LINK)
         .ok_or_else(|| LoadError::Missing(keys::LINK.first().copied().unwrap_or_default()))?;

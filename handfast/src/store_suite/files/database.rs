@@ -9,7 +9,7 @@ use std::string::{String, ToString as _};
 use std::vec::Vec;
 
 use handfast_codec::ids::MailboxId;
-use handfast_session::{Commit, Pairs};
+use handfast_session::{Commit, LinkRows};
 use rusqlite::Connection;
 
 use super::FileHarness;
@@ -124,8 +124,8 @@ impl<S: DatabaseStore> StoreHarness for DatabaseHarness<S> {
         works(put(&mut store, write));
     }
 
-    async fn pairs(&mut self, store: &mut S, link: MailboxId) -> Pairs {
-        works(store.database().pairs(link))
+    async fn pairs(&mut self, store: &mut S, link: MailboxId) -> LinkRows {
+        works(store.database().link_rows(link))
     }
 
     async fn links(&mut self, store: &mut S) -> Vec<MailboxId> {

@@ -129,7 +129,7 @@ impl App {
             self.store.forget_link(row.link)?;
             return self.store.commit();
         }
-        let pairs = self.store.database().pairs(row.link)?;
+        let pairs = self.store.database().link_rows(row.link)?;
         let mut endpoint =
             CompanionEndpoint::load(&pairs, now, rng).map_err(|_| StoreError::Damaged("link"))?;
         endpoint.waited(now, Duration::from_millis(age_ms));

@@ -15,8 +15,8 @@ use handfast::handshake::pairing::phone::Offering;
 use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::pairing::KeysInUse;
 use handfast::session::{
-    Event, Message, Pairing, PairingEvent, Pairs, PhoneEndpoint, Repeat, RowDigest, StreamEnd, StreamEvent,
-    SyncEvent,
+    Event, LinkRows, Message, Pairing, PairingEvent, PhoneEndpoint, Repeat, RowDigest, StreamEnd,
+    StreamEvent, SyncEvent,
 };
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 use handfast_messages::{CollectionName, Command, Item, ResultBody};
@@ -94,7 +94,7 @@ impl DerefMut for Phone {
 
 impl App for Chats {
     type Machine = Machine;
-    type Disk = Pairs;
+    type Disk = LinkRows;
 
     fn deliver(host: &mut Host<Self>, now: Timestamp, message: Message) {
         deliver(host, now, message);
@@ -109,7 +109,7 @@ impl App for Chats {
 impl Phone {
     pub(crate) fn new(rng: &mut dyn CryptoRng) -> Self {
         let (none, now) = (Machine::None, Timestamp::ZERO);
-        let host = Host::over(DeviceRole::Phone, none, Pairs::new(), Chats::default(), now);
+        let host = Host::over(DeviceRole::Phone, none, LinkRows::new(), Chats::default(), now);
         Self { host, account: SigningKey::generate(rng), terms: None }
     }
 
