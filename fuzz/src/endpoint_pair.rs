@@ -219,7 +219,7 @@ impl Pair {
                 _ => {
                     let role = tape.role();
                     let slot = 3 + 2 * u64::from(tape.byte() % 2);
-                    let _ = self.device(role).machine.set_now(now, slot, vec![tape.byte()].into());
+                    let _ = self.device(role).machine.set_ephemeral(now, slot, vec![tape.byte()].into());
                 }
             },
         }

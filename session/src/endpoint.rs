@@ -43,13 +43,13 @@ use rand_core::CryptoRng;
 use crate::attach::{Attach, AttachEvent, AttachTimeout};
 use crate::commit::{CommitGate, CommitId, Op};
 use crate::counters::Counters;
+use crate::ephemeral::EphemeralLane;
 use crate::error::ApiMisuse;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
 use crate::outbox::Outbox;
 use crate::output::{Event, LinkState, Output, StreamEvent};
 use crate::queue::pop_front_if;
-use crate::slots::Slots;
 use crate::stream::Streams;
 
 use connection::{Confirm, Connection, Keys, Resuming, Sending};
@@ -103,7 +103,7 @@ struct Lanes<S> {
     outbox: Outbox,
     inbox: Inbox,
     sync: S,
-    slots: Slots,
+    ephemeral: EphemeralLane,
     streams: Streams,
     control: VecDeque<Frame>,
     ack: Ack,

@@ -44,6 +44,7 @@ mod counted;
 mod counters;
 mod digest;
 mod endpoint;
+mod ephemeral;
 mod error;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
@@ -59,7 +60,6 @@ mod queue;
 pub mod resume;
 mod returns;
 mod rows;
-mod slots;
 mod stream;
 mod sync;
 mod wake;

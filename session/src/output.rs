@@ -182,7 +182,7 @@ pub enum Event {
     /// On a phone: a revoked companion was sent the account's REVOKED.
     RevokedTold,
     /// The peer set a slot of the ephemeral lane (NOW).
-    Now {
+    Ephemeral {
         /// The slot's number.
         slot: u64,
         /// The slot's value, at most 1,024 bytes.

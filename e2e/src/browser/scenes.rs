@@ -66,7 +66,7 @@ pub(super) fn play(
 
 /// Texts that are sent, delivered and read look different, in the same place.
 fn ticks(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
-    browser.pretend(WIDE.0, WIDE.1, false)?;
+    browser.emulate_viewport(WIDE.0, WIDE.1, false)?;
     browser.go(&format!("{}/tests/page/scenes.html?scene=ticks", files.address()))?;
     let _ = browser.wait("the ticks", "return document.documentElement.dataset.shown === 'ticks'")?;
     let states = browser.run(
@@ -101,7 +101,7 @@ fn stretches(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> 
 
 /// 500 texts in seven places stay texts.
 fn hostile(browser: &Browser, files: &Files, table: &mut Table) -> Result<()> {
-    browser.pretend(WIDE.0, WIDE.1, false)?;
+    browser.emulate_viewport(WIDE.0, WIDE.1, false)?;
     browser.go(&format!("{}/tests/page/hostile.html", files.address()))?;
     let found = browser.wait("the hostile texts", "return document.documentElement.dataset.found")?;
     let found: serde_json::Value = serde_json::from_str(found.as_str().unwrap_or_default())?;
@@ -144,7 +144,7 @@ fn layouts(browser: &Browser, files: &Files, pictures: &Path, table: &mut Table)
         browser.go(&format!("{}/tests/page/scenes.html?scene={name}", files.address()))?;
         let _ = browser.wait(name, &format!("return document.documentElement.dataset.shown === {name:?}"))?;
         for (size, dark) in [(NARROW, true), (NARROW, false), (WIDE, true), (WIDE, false)] {
-            browser.pretend(size.0, size.1, dark)?;
+            browser.emulate_viewport(size.0, size.1, dark)?;
             let _ = browser.run(AT_END)?;
             let faults = browser.run(FAULTS)?;
             let none = faults.as_array().is_some_and(Vec::is_empty);

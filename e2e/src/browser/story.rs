@@ -80,7 +80,7 @@ fn chapters(world: &mut World, stage: &mut Stage<'_>, pictures: &Path) -> Result
 
 fn linking(world: &mut World, browser: &Browser, pictures: &Path) -> Result<()> {
     world.phone.start()?;
-    browser.pretend(1200, 800, false)?;
+    browser.emulate_viewport(1200, 800, false)?;
     let began = Instant::now();
     browser.go(&world.page())?;
     let _ = browser.wait("a code", CODE)?;

@@ -236,7 +236,7 @@ impl Browser {
     }
 
     /// Gives the page another size and another scheme of colours, as a device of that size would.
-    pub(super) fn pretend(&self, width: u32, height: u32, dark: bool) -> Result<()> {
+    pub(super) fn emulate_viewport(&self, width: u32, height: u32, dark: bool) -> Result<()> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         let _ = self.chrome("Emulation.setDeviceMetricsOverride", &size)?;
         let scheme = if dark { "dark" } else { "light" };

@@ -183,8 +183,8 @@ impl WebLink {
     /// # Errors
     /// The value is too long.
     #[wasm_bindgen(js_name = setNow)]
-    pub fn set_now(&mut self, now: f64, slot: u64, body: Vec<u8>) -> Result<(), JsError> {
-        self.endpoint.set_now(timestamp(now), slot, Bytes::from(body)).map_err(refused)
+    pub fn set_ephemeral(&mut self, now: f64, slot: u64, body: Vec<u8>) -> Result<(), JsError> {
+        self.endpoint.set_ephemeral(timestamp(now), slot, Bytes::from(body)).map_err(refused)
     }
 
     /// Reports that the page became hidden or visible.

@@ -150,7 +150,7 @@ fn event(event: Event) -> JsValue {
         Event::Suspended => typed("suspended", &[]),
         Event::Revoked => typed("revoked", &[]),
         Event::Lapsed => typed("lapsed", &[]),
-        Event::Now { slot, body } => typed("now", &[("slot", slot.into()), ("body", bytes(&body))]),
+        Event::Ephemeral { slot, body } => typed("now", &[("slot", slot.into()), ("body", bytes(&body))]),
         Event::Sync(event) => sync_event(&event),
         _ => typed("other", &[]),
     }

@@ -122,7 +122,7 @@ pub(super) fn show_presence(now: Now, link: &mut Link, present: &BTreeSet<u64>) 
     }
     let value = presence(present);
     // The machine refuses only an unknown slot or a value that is too long.
-    let _ = link.endpoint.set_now(now.mono, value.slot(), value.encode());
+    let _ = link.endpoint.set_ephemeral(now.mono, value.slot(), value.encode());
 }
 
 /// Returns the value of the presence slot.

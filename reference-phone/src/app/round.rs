@@ -110,7 +110,7 @@ impl Application for App {
             Event::Diverged => Some(AppEvent::Diverged { companion }),
             // A value that the codec refuses ends the session with its error.
             // req: MSG-044
-            Event::Now { slot, body } => {
+            Event::Ephemeral { slot, body } => {
                 if let Err(error) = NowValue::decode(slot, &body) {
                     link.endpoint.refuse(now.mono, error.code());
                 }

@@ -128,7 +128,7 @@ impl<R: Role> Endpoint<R> {
                     let state = PageState::decode(&body).map_err(|error| error.code())?;
                     self.alive.hidden = state == PageState::Hidden;
                 }
-                self.event(Event::Now { slot, body });
+                self.event(Event::Ephemeral { slot, body });
                 Ok(())
             }
             Frame::Close { code, .. } => {

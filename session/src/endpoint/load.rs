@@ -23,6 +23,7 @@ use crate::commands::version_1;
 use crate::commands::web::{OwnCommands, Unsettled};
 use crate::commit::{CommitGate, Op};
 use crate::counters::Counters;
+use crate::ephemeral::EphemeralLane;
 use crate::error::LoadError;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
@@ -30,7 +31,6 @@ use crate::keys;
 use crate::memory::LinkRowsTxn;
 use crate::outbox::Outbox;
 use crate::psk::IdPsk;
-use crate::slots::Slots;
 use crate::stream::Streams;
 
 /// The status of a link (spec, handshake, *Commit* and *Recovery*).
@@ -360,7 +360,7 @@ impl<R: Role> Endpoint<R> {
             outbox: Outbox::new(counters.out_base, counters.next_index, rows.outbox, side.kept()),
             inbox: Inbox::new(counters.in_durable),
             sync,
-            slots: Slots::default(),
+            ephemeral: EphemeralLane::default(),
             streams: rows.streams,
             control: VecDeque::new(),
             ack: Ack::None,

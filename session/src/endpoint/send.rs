@@ -171,7 +171,7 @@ impl<R: Role> Endpoint<R> {
             || self.lanes.ack == Ack::Now
             || self.lanes.sync.wants_to_send()
             || self.lanes.outbox.wants_to_send()
-            || self.lanes.slots.wants_to_send()
+            || self.lanes.ephemeral.wants_to_send()
             || self.lanes.streams.wants_control()
             || (bulk && self.lanes.streams.wants_data())
     }
@@ -185,7 +185,7 @@ impl<R: Role> Endpoint<R> {
         self.lanes.streams.fill_control(record);
         self.lanes.outbox.fill(record);
         self.lanes.sync.fill(record);
-        self.lanes.slots.fill(record);
+        self.lanes.ephemeral.fill(record);
         if bulk {
             self.lanes.streams.fill_data(record);
         }

@@ -39,9 +39,9 @@ impl<R: Role> Endpoint<R> {
     /// # Errors
     ///
     /// [`SendError`].
-    pub fn set_now(&mut self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendError> {
+    pub fn set_ephemeral(&mut self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendError> {
         self.tick(now);
-        self.lanes.slots.set(slot, body)
+        self.lanes.ephemeral.set(slot, body)
     }
 
     /// Reports a change of network or clock: probes the peer at once, or reconnects if there is no socket.

@@ -59,7 +59,7 @@ impl CompanionEndpoint {
             self.alive.hidden = hidden;
             self.attach.set_hidden(hidden);
             let state = if hidden { PageState::Hidden } else { PageState::Visible };
-            let _ = self.lanes.slots.set(PageState::SLOT, state.encode());
+            let _ = self.lanes.ephemeral.set(PageState::SLOT, state.encode());
             self.probe_now();
         }
     }

@@ -58,7 +58,7 @@ calls! {
     fn probe(self: &mut Self, now: Timestamp);
     fn refuse(self: &mut Self, now: Timestamp, code: ErrorCode);
     fn inject(self: &mut Self, record: BytesMut) -> bool;
-    fn set_now(self: &mut Self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendError>;
+    fn set_ephemeral(self: &mut Self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendError>;
     fn stream_open(
         self: &mut Self, now: Timestamp, kind: OpenKind, meta: Bytes
     ) -> Result<Opened, SendError>;

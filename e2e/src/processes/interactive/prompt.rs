@@ -63,13 +63,13 @@ fn ask_on(session: &mut Session, prompt: &str) -> Result<()> {
         if verb == "quit" || verb == "q" {
             return Ok(());
         }
-        if let Err(error) = obey(session, verb, first, rest) {
+        if let Err(error) = handle_line(session, verb, first, rest) {
             println!("That did not work: {error:#}");
         }
     }
 }
 
-fn obey(session: &mut Session, verb: &str, first: Option<&str>, rest: Option<&str>) -> Result<()> {
+fn handle_line(session: &mut Session, verb: &str, first: Option<&str>, rest: Option<&str>) -> Result<()> {
     match verb {
         "" => Ok(()),
         "chats" => show_rows(&here(session).ask(&json!({"verb": "chats"}))?, "chats"),

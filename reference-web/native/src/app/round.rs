@@ -113,7 +113,7 @@ impl Application for App {
             Event::Revoked => link.data.announced = Announced::Revoked,
             Event::Lapsed => link.data.announced = Announced::Lapsed,
             Event::Replaced => self.event(AppEvent::Replaced),
-            Event::Now { slot, body } => {
+            Event::Ephemeral { slot, body } => {
                 // A value that the codec refuses ends the session with its error.
                 // req: MSG-044
                 match NowValue::decode(slot, &body) {

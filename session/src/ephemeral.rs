@@ -11,9 +11,9 @@ use crate::error::SendError;
 
 /// The values that were not sent yet, by slot.
 #[derive(Debug, Default)]
-pub(crate) struct Slots(BTreeMap<u64, Bytes>);
+pub(crate) struct EphemeralLane(BTreeMap<u64, Bytes>);
 
-impl Slots {
+impl EphemeralLane {
     /// Sets a slot, replacing a value that was not sent yet.
     pub(crate) fn set(&mut self, slot: u64, body: Bytes) -> Result<(), SendError> {
         if body.len() > NOW_LEN_MAX {
@@ -51,7 +51,7 @@ mod tests {
     }
 
     /// Writes the waiting values into a record. Returns how many the record contains.
-    fn sent(slots: &mut Slots) -> usize {
+    fn sent(slots: &mut EphemeralLane) -> usize {
         let waiting = slots.0.len();
         slots.fill(&mut RecordBuilder::new());
         waiting - slots.0.len()
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn syn_085_the_newest_value_of_each_of_64_slots_leaves_once() {
         // req: SYN-085
-        let mut slots = Slots::default();
+        let mut slots = EphemeralLane::default();
         for slot in 0..64 {
             assert_eq!(slots.set(slot, value(1)), Ok(()));
         }
