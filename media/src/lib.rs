@@ -44,6 +44,6 @@ mod receiver;
 pub use chunk_list::{ChunkList, ContentHasher, list_len};
 pub use incoming::{Incoming, Progress, Storage};
 pub use outgoing::{Outgoing, Source, check_offset};
-pub use queued_incoming::{QueuedIncoming, StoreStep, SyncStep};
+pub use queued_incoming::{QueuedIncoming, StoreStep, SyncStep, WRITE_LEN};
 pub use queued_outgoing::{QueuedOutgoing, SupplyStep};
 pub use receiver::{MediaReceiver, Taken};

@@ -9,10 +9,13 @@ use handfast_codec::limits::{DATA_LEN_MAX, MEDIA_CHUNK_LEN};
 
 use crate::{ChunkList, Incoming, MediaReceiver, Progress, Storage};
 
-/// The memory that is reserved at once for a chunk that arrives: the bytes that complete it also bring the
-/// beginning of the next one.
+/// The most content that is handed out at once, in bytes. While a sync is under way, less waits for more: each
+/// write costs the caller a message to its thread.
+pub const WRITE_LEN: u64 = MEDIA_CHUNK_LEN.saturating_mul(4);
+
+/// The memory that is reserved at once: the bytes that complete a write also bring the beginning of the next.
 #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a constant below 2^32")]
-const CHUNK_ROOM: usize = (MEDIA_CHUNK_LEN as usize).saturating_add(DATA_LEN_MAX);
+const WRITE_ROOM: usize = (WRITE_LEN as usize).saturating_add(DATA_LEN_MAX);
 
 /// Content that has arrived and was not handed to the caller yet.
 #[derive(Debug)]
@@ -31,7 +34,7 @@ impl Storage for Arrived {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
         if self.bytes.capacity() == 0 && !bytes.is_empty() {
-            self.bytes.reserve(CHUNK_ROOM);
+            self.bytes.reserve(WRITE_ROOM);
         }
         self.bytes.extend_from_slice(bytes);
         Ok(())
@@ -170,8 +173,13 @@ impl QueuedIncoming {
         let Some(list) = self.incoming.list() else { return self.next_sync(0, 0, None) };
         let (size, list_len) = (list.size(), list.encoded_len());
         let offset = self.from.saturating_add(self.incoming.checked().saturating_sub(list_len));
-        if let Some((at, bytes)) = self.incoming.storage_mut().split_to(offset) {
-            return Ok(Some(StoreStep::Write { at, bytes }));
+        let at = self.incoming.storage_mut().at;
+        let is_due = self.syncing == Syncing::No && self.incoming.is_behind();
+        if is_due || offset.saturating_sub(at) >= WRITE_LEN {
+            let to = offset.min(at.saturating_add(WRITE_LEN));
+            if let Some((at, bytes)) = self.incoming.storage_mut().split_to(to) {
+                return Ok(Some(StoreStep::Write { at, bytes }));
+            }
         }
         let list = if self.is_list_stored { None } else { self.incoming.list().cloned() };
         self.next_sync(offset, size, list)
@@ -241,7 +249,7 @@ impl Arrived {
         }
         let mut rest = Vec::new();
         if let Some(tail) = self.bytes.get(len..).filter(|tail| !tail.is_empty()) {
-            rest.reserve(CHUNK_ROOM);
+            rest.reserve(WRITE_ROOM);
             rest.extend_from_slice(tail);
         }
         self.bytes.truncate(len);

@@ -4,7 +4,7 @@
 use handfast_codec::frame::OpenKind;
 use handfast_codec::stream_meta::GetMeta;
 use handfast_codec::{ErrorCode, Timestamp};
-use handfast_media::{ChunkList, QueuedIncoming, QueuedOutgoing, StoreStep, SupplyStep, SyncStep};
+use handfast_media::{ChunkList, QueuedIncoming, QueuedOutgoing, StoreStep, SupplyStep, SyncStep, WRITE_LEN};
 use handfast_session::{CompanionEndpoint, SendError, StreamEnd, StreamEvent, StreamInfo};
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -12,10 +12,11 @@ use wasm_bindgen::prelude::*;
 use super::js_object::{bytes, typed};
 use super::media::length;
 
-/// The size of the page's buffers that hold checked content, in bytes: that of a chunk.
-const BLOCK_LEN: u32 = 65_536;
+/// The size of the page's buffers that hold checked content, in bytes.
+#[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "a constant below 2^32")]
+const BLOCK_LEN: u32 = WRITE_LEN as u32;
 /// The most of these buffers that are kept for reuse.
-const BLOCKS_MAX: usize = 16;
+const BLOCKS_MAX: usize = 8;
 
 /// What a stream transfers.
 #[derive(Debug)]
@@ -238,9 +239,7 @@ fn store(
 /// Returns an array of the page with these bytes, in a buffer that is reused if there is one.
 fn hold(blocks: &mut Vec<Uint8Array>, content: &[u8]) -> JsValue {
     let len = u32::try_from(content.len()).unwrap_or(u32::MAX);
-    // The last bytes of content may complete its last two chunks at once.
-    let block = if len > BLOCK_LEN { None } else { blocks.pop() };
-    let block = block.unwrap_or_else(|| Uint8Array::new_with_length(len.max(BLOCK_LEN)));
+    let block = blocks.pop().unwrap_or_else(|| Uint8Array::new_with_length(BLOCK_LEN));
     let held = block.subarray(0, len);
     held.copy_from(content);
     held.into()
