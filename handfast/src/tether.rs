@@ -34,7 +34,7 @@
 //! }
 //! ```
 //!
-//! May touch: the tether's directory, and the paths to which the user wants content.
+//! May touch: the tether's directory, the paths to which the user wants content, the clock of the wall.
 
 mod companion;
 mod content;
@@ -209,7 +209,8 @@ impl<R: Role> Tether<R> {
     fn load_links(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), TetherError> {
         for (id, rows) in self.store.links()? {
             if self.host.link(id).is_none() {
-                let (endpoint, data) = R::load(self, now, rng, &rows)?;
+                let (mut endpoint, data) = R::load(self, now, rng, &rows)?;
+                endpoint.waited(now, self.store.age(id)?);
                 self.host.add_link(Link::new(now, id, endpoint, data));
             }
         }

@@ -13,9 +13,9 @@ use crate::{Line, notes};
 /// The application. All that it keeps is in the tether's rows.
 pub(crate) struct Notes;
 
-/// Adds a note. Its id is the number of notes before it, plus one.
+/// Adds a note. No note is ever changed, so that its revision serves as its id.
 fn add(txn: &mut PhoneTxn<'_, Line>, file: Option<ContentId>, text: &str) -> Result<(), TetherError> {
-    let id = txn.rows(&notes(), None, usize::MAX)?.len() as u64 + 1;
+    let id = txn.newest()? + 1;
     let file = file.unwrap_or(ContentId::from_bytes([0; 32]));
     let body = [file.as_bytes(), text.as_bytes()].concat();
     let _ = txn.put(&notes(), RowId::from_number(id), body.into())?;

@@ -176,8 +176,8 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         Ok(key)
     }
 
-    /// Fetches content, and copies it to `path`. The wish is durable: it outlives losses of connection and
-    /// restarts. The end comes as [`TetherEvent::Content`].
+    /// Fetches content, and copies it to `path` in the round that completes it. The wish is durable: it outlives
+    /// losses of connection and restarts. The end comes as [`TetherEvent::Content`].
     ///
     /// # Errors
     ///

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use handfast_codec::frame::{Collection, Row, RowId};
 use handfast_codec::ids::MailboxId;
@@ -28,6 +29,9 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS handfast_wanted(
         content BLOB NOT NULL, path TEXT NOT NULL, PRIMARY KEY(content, path)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS handfast_since(
+        link BLOB PRIMARY KEY, at INTEGER NOT NULL DEFAULT (unixepoch())
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS handfast_serials(serial INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;
     CREATE TABLE IF NOT EXISTS handfast_used_keys(key BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -58,6 +62,8 @@ impl Store {
         let (conn, reserve) = sqlite::open_reserved(&dir.join("handfast.db"))?;
         sqlite::create_table(&conn)?;
         conn.execute_batch(TABLES)?;
+        let _ =
+            conn.execute("DELETE FROM handfast_since WHERE link NOT IN (SELECT link FROM handfast)", [])?;
         Ok(Self { db: Database::new(conn, key, Some(reserve)), dir: dir.to_owned(), _lock: lock })
     }
 
@@ -80,6 +86,19 @@ impl Store {
     /// Returns the rows of each stored link.
     pub(super) fn links(&self) -> Result<Vec<(MailboxId, LinkRows)>, SqliteError> {
         self.db.links()?.into_iter().map(|id| Ok((id, self.db.link_rows(id)?))).collect()
+    }
+
+    /// Returns how long ago a link was loaded for the first time, by the clock of the wall: a link that its peer
+    /// has not confirmed lapses although the process was restarted.
+    pub(super) fn age(&mut self, link: MailboxId) -> Result<Duration, SqliteError> {
+        let find = "SELECT unixepoch() - at FROM handfast_since WHERE link = ?1";
+        let found = self.db.query_row(find, [link.as_bytes()], |row| row.get::<_, i64>(0)).optional()?;
+        if found.is_none() {
+            let insert = "INSERT INTO handfast_since(link) VALUES(?1)";
+            let _ = self.write()?.execute(insert, [link.as_bytes()])?;
+        }
+        // The clock of the wall may have been set back.
+        Ok(Duration::from_secs(u64::try_from(found.unwrap_or(0)).unwrap_or(0)))
     }
 
     /// Returns the peers' keys of all present and former links.
@@ -160,6 +179,15 @@ impl<'a, E> Txn<'a, E> {
         self.events.push(event);
     }
 
+    /// Returns the newest revision of all collections, 0 if there is no row yet.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn newest(&self) -> Result<u64, TetherError> {
+        Ok(self.store.newest()?)
+    }
+
     /// Returns a row, unless there is none or it was removed.
     ///
     /// # Errors
@@ -182,5 +210,24 @@ impl<'a, E> Txn<'a, E> {
         max: usize,
     ) -> Result<Vec<Row>, TetherError> {
         self.store.rows_by_id(collection, after, max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_ages_while_the_process_is_not_there_and_never_below_zero() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = MailboxId::from_bytes([7; 16]);
+        for (ago_s, age_s) in [(0, 0), (700, 700), (-700, 0)] {
+            let mut store = Store::open(dir.path()).unwrap();
+            let _ = store.age(link).unwrap();
+            let set = "UPDATE handfast_since SET at = unixepoch() - ?1";
+            let _ = store.write().unwrap().execute(set, [ago_s]).unwrap();
+            let age = store.age(link).unwrap().as_secs();
+            assert!((age_s..age_s + 5).contains(&age), "{ago_s}: {age}");
+        }
     }
 }
