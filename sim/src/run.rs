@@ -155,7 +155,7 @@ impl Runner {
         world
     }
 
-    /// LinkRows so many companions, and lets them come to rest.
+    /// Pairs so many companions, and lets them come to rest.
     fn snapshot(&self, webs: usize) -> World {
         let plan = Plan::pairing(SNAPSHOT_SEED, webs);
         let mut world = self.fresh(&plan, false);

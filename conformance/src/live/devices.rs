@@ -48,7 +48,7 @@ fn pairs(world: &mut World<'_>) -> Step {
     world.pair()
 }
 
-/// LinkRows, chats, and is cut off in the middle; both find each other again by themselves.
+/// Pairs, chats, and is cut off in the middle; both find each other again by themselves.
 fn comes_back(world: &mut World<'_>) -> Step {
     world.pair()?;
     world.chats("before")?;

@@ -25,7 +25,7 @@ This console is the phone. It has no camera; what stands in for one is this prom
   q                   leaves
 camera>";
 
-/// LinkRows; returns what the user linked.
+/// Pairs; returns what the user linked.
 pub(super) fn pair(session: &mut Session) -> Result<Linked> {
     loop {
         println!("\nStep 1: the companion shows a code, the phone scans it.");

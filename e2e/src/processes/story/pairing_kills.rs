@@ -30,7 +30,7 @@ pub(super) fn play(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// LinkRows until one of the two ends itself. Returns the phone's scan.
+/// Pairs until one of the two ends itself. Returns the phone's scan.
 fn cut(phone: &mut Device, web: &Device, point: &str) -> Result<Process> {
     let at_phone = point.starts_with("phone.");
     if at_phone {
