@@ -259,7 +259,7 @@ pub fn begin(conn: &mut Connection) -> Result<Transaction<'_>, SqliteError> {
 /// # Errors
 ///
 /// [`SqliteError`]. Nothing may be read or written then until [`roll_back`] has succeeded.
-pub fn begin_kept(conn: &Connection) -> Result<(), SqliteError> {
+fn begin_kept(conn: &Connection) -> Result<(), SqliteError> {
     roll_back(conn)?;
     let _ = conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     Ok(())
@@ -270,7 +270,7 @@ pub fn begin_kept(conn: &Connection) -> Result<(), SqliteError> {
 /// # Errors
 ///
 /// [`SqliteError`]; the transaction is still open then, and reads would see what it wrote. Try again.
-pub fn roll_back(conn: &Connection) -> Result<(), SqliteError> {
+fn roll_back(conn: &Connection) -> Result<(), SqliteError> {
     if !conn.is_autocommit() {
         conn.execute_batch("ROLLBACK")?;
     }

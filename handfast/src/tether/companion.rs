@@ -240,13 +240,15 @@ impl<A: CompanionApp> Tether<Companion<A>> {
     ) -> Result<bool, TetherError> {
         let mut moved = false;
         for (content, _) in self.store.wanted()? {
+            let Fetched { is_live, files, .. } = &link.data;
+            if files.values().any(|file| file.content() == content) {
+                continue;
+            }
             if self.store.has_whole(content)? {
                 self.copy_out(content)?;
                 continue;
             }
-            let Fetched { is_live, files, .. } = &link.data;
-            let is_coming = files.values().any(|file| file.content() == content);
-            if !is_live || is_coming || files.len() >= STREAMS_MAX || link.is_full() {
+            if !is_live || files.len() >= STREAMS_MAX || link.is_full() {
                 continue;
             }
             match self.store.incoming(content, 0)? {
@@ -307,7 +309,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
             }
             StreamEvent::Ended { id, end } => {
                 let content = data.files.remove(&id).map(|file| file.content());
-                // A stream that the phone no longer knows is opened anew, since the content is still wanted.
+                // A stream that the phone no longer knows is opened again, since the content is still wanted.
                 if let (Some(content), StreamEnd::Stopped(code)) = (content, end) {
                     self.report(content, |_| Err(code.to_string()))?;
                 }

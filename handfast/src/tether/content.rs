@@ -150,20 +150,28 @@ impl Store {
         Ok(Incoming::new(content, None, receiver, durable, PartFile(part)))
     }
 
-    /// Stores the chunk list of content of which a part is durable.
+    /// Stores the chunk list of content of which a part is durable, unless it is stored already.
     pub(super) fn keep_list(&mut self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
-        incoming.list().map_or(Ok(()), |list| self.put_list(list, false))
+        match incoming.list() {
+            Some(list) if self.is_whole(incoming.content())?.is_none() => self.put_list(list, false),
+            _ => Ok(()),
+        }
     }
 
-    /// Gives content that is complete and synced its final name.
+    /// Renames content that is complete and synced to its final name.
     pub(super) fn complete(&mut self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
         self.publish(&self.part_path(incoming.content()), incoming.content())?;
         incoming.list().map_or(Ok(()), |list| self.put_list(list, true))
     }
 
+    /// Returns whether all of the content is here, or `None` if not even its list is.
+    fn is_whole(&self, content: ContentId) -> Result<Option<bool>, SqliteError> {
+        let mut find = self.db.prepare_cached("SELECT whole FROM handfast_content WHERE content = ?1")?;
+        Ok(find.query_row([content.as_bytes()], |row| row.get(0)).optional()?)
+    }
+
     pub(super) fn has_whole(&self, content: ContentId) -> Result<bool, SqliteError> {
-        let is_whole = self.list(content)?.is_some_and(|(_, whole)| whole);
-        Ok(is_whole && self.content_path(content).is_file())
+        Ok(self.is_whole(content)? == Some(true) && self.content_path(content).is_file())
     }
 
     pub(super) fn want(&mut self, content: ContentId, path: &str) -> Result<(), SqliteError> {
