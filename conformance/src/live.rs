@@ -122,22 +122,24 @@ pub fn run(options: &Options) -> Result<bool> {
     told(&run, &options.asking)
 }
 
+/// What is played in the world of a device.
+type Body = Box<dyn Fn(&mut World<'_>) -> peer::Step>;
+
 /// Plays one case of a phone or a web.
 fn play(case: &Case, shim: &mut Shim, _: &Hello, asking: &Asking) -> Result<Finding, Trouble> {
-    let unknown = || Trouble::Nonsense("the case is not known".to_owned());
     let check = devices::ALL.iter().find(|check| device_id(check).0 == case.id);
-    let fault = breaks::find(case).map_err(|error| Trouble::Nonsense(format!("{error:#}")))?;
-    let role =
-        check.map(|check| check.role).or(fault.as_ref().map(|fault| fault.role)).ok_or_else(unknown)?;
+    let (role, body): (DeviceRole, Body) = if let Some(check) = check {
+        (check.role, Box::new(check.body))
+    } else {
+        let found = breaks::find(case).map_err(|error| Trouble::Nonsense(format!("{error:#}")))?;
+        let fault = found.ok_or_else(|| Trouble::Nonsense("the case is not known".to_owned()))?;
+        (fault.role, Box::new(move |world| breaks::play(&fault, world)))
+    };
     // An answer may have to start the program.
     shim.set_patience(Duration::from_millis(asking.start_ms));
     let patience = Duration::from_millis(asking.patience_ms.saturating_mul(STEP_FACTOR));
     let ended = World::new(shim, &case.id, role, patience).and_then(|mut world| {
-        let ended = match (check, &fault) {
-            (Some(check), _) => (check.body)(&mut world),
-            (None, Some(fault)) => breaks::play(fault, &mut world),
-            (None, None) => return Err(peer::Stop::Shim(unknown())),
-        };
+        let ended = body(&mut world);
         // The program does not live on behind the case, unless nobody is there to end it.
         if !matches!(ended, Err(peer::Stop::Shim(_))) {
             world.kill()?;
