@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::OpenKind;
 use handfast_codec::relay::RECORD_HEADER;
 use handfast_codec::{DeviceRole, Timestamp};
-use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::testing::AnyEndpoint;
 use handfast_session::{Event, LinkRows, Message, StreamEvent};
 use handfast_testkit::host::{App, Host, LOG};
 use handfast_testkit::{keys, raw};

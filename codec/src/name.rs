@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn qrp_005_names_that_break_the_rule_are_refused() {
+    fn names_that_break_the_rule_are_refused() {
         // req: QRP-005
         let long = "a".repeat(64);
         for name in [

@@ -96,17 +96,17 @@ pub enum RelayRef {
     Private(u8),
 }
 
-/// The content of a QR code. Its only text form is [`Offer::encode`]. It cannot be cloned:
+/// The content of a QR code. Its only text form is [`QrOffer::encode`]. It cannot be cloned:
 ///
 /// ```compile_fail,E0599
-/// # let offer = handfast_codec::qr::Offer::decode("").unwrap();
+/// # let offer = handfast_codec::qr::QrOffer::decode("").unwrap();
 /// let second = offer.clone();
 /// ```
 ///
 /// # Security
 /// Whoever sees a code can begin a pairing with it. A phone should accept a code only after its user chose
 /// *link a device*.
-pub struct Offer {
+pub struct QrOffer {
     /// The companion's X25519 key, fresh for this code.
     pub web_key: DhPublic,
     secret: OfferSecret,
@@ -116,7 +116,7 @@ pub struct Offer {
     extra: Vec<u8>,
 }
 
-impl Offer {
+impl QrOffer {
     /// Creates an offer. Returns `None` if the relay does not fit a code: its name has more than 40 bytes, or
     /// its number is outside its range.
     #[must_use]
@@ -234,9 +234,9 @@ fn is_canonical(key: &[u8; 32]) -> bool {
     key.iter().rev().lt(FIELD_PRIME.iter().rev())
 }
 
-impl fmt::Debug for Offer {
+impl fmt::Debug for QrOffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offer")
+        f.debug_struct("QrOffer")
             .field("web_key", &self.web_key)
             .field("relay", &self.relay)
             .finish_non_exhaustive()

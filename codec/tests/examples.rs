@@ -14,7 +14,7 @@ use handfast_codec::frame::{Collection, Frame};
 use handfast_codec::ids::{AttachmentId, CompanionId, DhPublic, MailboxId, PskId, Salt};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{KkHead, KkMode, Xk3};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{QrOffer, RelayRef};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record};
 use handfast_codec::relay::{DataKind, MailboxKind, RelayFrame, data_kind};
 use handfast_codec::signed::{self, CertificateFields};
@@ -24,7 +24,7 @@ use handfast_codec::{DeviceRole, ErrorCode};
 fn a_qr_code() {
     // req: QRP-010
     let relay = RelayRef::Host("a.b".parse().unwrap());
-    let offer = Offer::new(DhPublic::from_bytes([0x11; 32]), [0x22; 32], relay).unwrap();
+    let offer = QrOffer::new(DhPublic::from_bytes([0x11; 32]), [0x22; 32], relay).unwrap();
     let without_secret = [
         &[0x02][..], // type
         &[0x00],     // flags
@@ -40,7 +40,7 @@ fn a_qr_code() {
     let expected = "HF1*AIABCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEJCEIRCEIRCEIRCEI\
                     RCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIAAGYJOMI";
     assert_eq!(text.as_str(), expected);
-    let decoded = Offer::decode(&text).unwrap();
+    let decoded = QrOffer::decode(&text).unwrap();
     assert_eq!(
         (decoded.web_key, &decoded.relay, decoded.secret()),
         (offer.web_key, &offer.relay, &[0x22; 32])
@@ -223,7 +223,7 @@ fn the_signed_list_of_a_certificate() {
 fn no_debug_output_shows_the_secret_of_an_offer() {
     let offer = samples::offer();
     let shown = format!("{offer:?}");
-    assert!(shown.starts_with("Offer { web_key: DhPublic(0909"), "{shown}");
+    assert!(shown.starts_with("QrOffer { web_key: DhPublic(0909"), "{shown}");
     for trace in ["c5c5", "C5C5", "197, 197"] {
         assert!(!shown.contains(trace), "{shown}");
     }

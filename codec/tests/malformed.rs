@@ -19,7 +19,7 @@ use handfast_codec::frame::{Collection, Frame, Items};
 use handfast_codec::ids::DhPublic;
 use handfast_codec::link::LinkCert;
 use handfast_codec::payload::{Kk1, Kk2, KkHead, ResumeBlock, Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{QrOffer, RelayRef};
 use handfast_codec::record::{decode_link_record, decode_record};
 use handfast_codec::relay::RelayFrame;
 use handfast_codec::varint::take_varint;
@@ -39,7 +39,7 @@ fn every_sample_cut_at_every_byte() {
     }
     let code = samples::offer().encode();
     for len in 0..code.len() {
-        assert!(Offer::decode(&code[..len]).is_err(), "a code of {len} letters");
+        assert!(QrOffer::decode(&code[..len]).is_err(), "a code of {len} letters");
     }
 }
 
@@ -47,9 +47,9 @@ fn every_sample_cut_at_every_byte() {
 fn the_lists_of_one_byte_types_refuse_what_they_cannot_hold() {
     assert!(Versions::new(&[]).is_none() && Versions::new(&[0; 9]).is_none());
     assert!(Collection::new(&[0; 33]).is_none());
-    assert!(Offer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Registered(0)).is_none());
-    assert!(Offer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Registered(240)).is_none());
-    assert!(Offer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Private(239)).is_none());
+    assert!(QrOffer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Registered(0)).is_none());
+    assert!(QrOffer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Registered(240)).is_none());
+    assert!(QrOffer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Private(239)).is_none());
 }
 
 /// Lets every decoder read the bytes.

@@ -25,7 +25,7 @@ use handfast_codec::varint::{grease, take_varint};
 use handfast_codec::{DeviceRole, ErrorCode};
 
 #[test]
-fn frm_001_a_varint_that_is_not_minimal() {
+fn a_varint_that_is_not_minimal() {
     // req: FRM-001
     let refused = error(ErrorCode::VARINT_NOT_MINIMAL, 0, "varint");
     for bytes in [
@@ -43,7 +43,7 @@ fn frm_001_a_varint_that_is_not_minimal() {
 }
 
 #[test]
-fn frm_002_an_item_that_ends_before_its_declared_length() {
+fn an_item_that_ends_before_its_declared_length() {
     // req: FRM-002
     // Declared: 2^62 - 1 bytes. Nothing is allocated by it.
     let huge = [0xff; 8];
@@ -62,7 +62,7 @@ fn frm_002_an_item_that_ends_before_its_declared_length() {
 }
 
 #[test]
-fn frm_003_bytes_after_the_last_field() {
+fn bytes_after_the_last_field_of_a_frame() {
     // req: FRM-003
     assert_eq!(frame([3, 2, 1, 1]), Err(error(ErrorCode::TRAILING_BYTES, 3, "PONG")));
     assert_eq!(frame([3, 1, 1, 0]), Err(error(ErrorCode::TRAILING_BYTES, 3, "frame")));
@@ -75,7 +75,7 @@ fn frm_003_bytes_after_the_last_field() {
 }
 
 #[test]
-fn frm_004_text_that_is_not_utf_8() {
+fn text_of_a_frame_that_is_not_utf_8() {
     // req: FRM-004
     let label = with(&samples::xk2().encode(), 13, b"ab\xff");
     let refused = Xk2::decode(&padded(&label)).unwrap_err();
@@ -86,7 +86,7 @@ fn frm_004_text_that_is_not_utf_8() {
 }
 
 #[test]
-fn frm_005_a_field_that_stands_twice() {
+fn a_field_that_stands_twice() {
     // req: FRM-005
     let twice = list(&[(3, &[1]), (3, &[1])]);
     assert_eq!(TlvReader::new(&twice, &[3]).unwrap_err(), error(ErrorCode::DUPLICATE_FIELD, 3, "tlv type"));
@@ -97,7 +97,7 @@ fn frm_005_a_field_that_stands_twice() {
 }
 
 #[test]
-fn frm_006_fields_that_descend() {
+fn fields_that_descend() {
     // req: FRM-006
     let descending = list(&[(3, &[1]), (1, &[1])]);
     assert_eq!(
@@ -113,7 +113,7 @@ fn frm_006_fields_that_descend() {
 }
 
 #[test]
-fn frm_007_an_unknown_odd_field() {
+fn an_unknown_odd_field() {
     // req: FRM-007
     let odd = list(&[(1, &[1]), (5, &[])]);
     assert_eq!(TlvReader::new(&odd, &[1]).unwrap_err(), error(ErrorCode::UNKNOWN_CRITICAL, 3, "tlv type"));
@@ -123,7 +123,7 @@ fn frm_007_an_unknown_odd_field() {
 }
 
 #[test]
-fn frm_008_an_unknown_even_field_is_ignored() {
+fn an_unknown_even_field_is_ignored() {
     // req: FRM-008, EXT-002
     for kind in [2, 4, 6, 58, grease(200), (1 << 62) - 2] {
         let mut all = fields(&samples::xk1().encode());
@@ -138,7 +138,7 @@ fn frm_008_an_unknown_even_field_is_ignored() {
 }
 
 #[test]
-fn frm_009_a_required_field_that_is_missing() {
+fn a_required_field_that_is_missing() {
     // req: FRM-009
     let cert = samples::certificate().encode();
     for (kind, what) in [
@@ -191,7 +191,7 @@ fn frm_009_a_required_field_that_is_missing() {
 }
 
 #[test]
-fn frm_010_a_value_of_another_length() {
+fn a_value_of_another_length() {
     // req: FRM-010
     let cert = samples::certificate().encode();
     for (kind, value) in fields(&cert) {
@@ -213,7 +213,7 @@ fn frm_010_a_value_of_another_length() {
 }
 
 #[test]
-fn frm_011_a_value_out_of_range() {
+fn a_value_of_a_frame_out_of_range() {
     // req: FRM-011
     let cert = samples::certificate().encode();
     for (value, ok) in [(&[0][..], false), (&[1], true), (&[0x41, 0x6d], true), (&[0x41, 0x6e], false)] {
@@ -258,7 +258,7 @@ fn frm_011_a_value_out_of_range() {
 }
 
 #[test]
-fn frm_020_an_unknown_odd_frame() {
+fn an_unknown_odd_frame() {
     // req: FRM-020
     assert_eq!(frame([47, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
     assert_eq!(frame([0, 0]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "frame type")));
@@ -269,7 +269,7 @@ fn frm_020_an_unknown_odd_frame() {
 }
 
 #[test]
-fn frm_021_an_unknown_even_frame_is_ignored() {
+fn an_unknown_even_frame_is_ignored() {
     // req: FRM-021, EXT-002
     assert_eq!(frame([2, 1, 0xff]), Ok(None));
     let bytes = record(&[&[3, 1, 1][..], &framed(58, b"grease"), &[3, 1, 2]].concat(), 128);
@@ -279,7 +279,7 @@ fn frm_021_an_unknown_even_frame_is_ignored() {
 }
 
 #[test]
-fn frm_022_a_frame_of_the_other_role() {
+fn a_frame_of_the_other_role() {
     // req: FRM-022
     for frame in samples::frames() {
         let mut builder = RecordBuilder::new();
@@ -313,7 +313,7 @@ fn frm_022_a_frame_of_the_other_role() {
 }
 
 #[test]
-fn frm_023_a_part_above_the_last() {
+fn a_part_above_the_last() {
     // req: FRM-023
     for (part, last, ok) in
         [(0, 0, true), (1, 0, false), (31, 31, true), (0, 31, true), (0, 32, false), (32, 32, false)]
@@ -328,7 +328,7 @@ fn frm_023_a_part_above_the_last() {
 }
 
 #[test]
-fn frm_024_a_body_an_item_or_a_list_past_its_maximum() {
+fn a_body_an_item_or_a_list_past_its_maximum() {
     // req: FRM-024
     let cases: [(u64, &[u8], usize, &str); 6] = [
         (5, &[1, 0, 0], 16_000, "msg body"),
@@ -359,7 +359,7 @@ fn frm_024_a_body_an_item_or_a_list_past_its_maximum() {
 }
 
 #[test]
-fn frm_013_the_whole_list_is_checked_before_its_fields() {
+fn the_whole_list_is_checked_before_its_fields() {
     // req: FRM-013
     let cert = samples::certificate().encode();
     let bad = |kind: u64, value: &[u8]| with(&cert, kind, value);

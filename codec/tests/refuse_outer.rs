@@ -17,18 +17,18 @@ use build::{error, fields, framed, list, qr_payload, qr_text, record, relay};
 use bytes::Bytes;
 use handfast_codec::ids::DhPublic;
 use handfast_codec::payload::{Xk1, Xk3};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{QrOffer, RelayRef};
 use handfast_codec::record::{check_ciphertext_len, decode_record};
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::{ErrorCode, RelayName};
 
 #[test]
-fn qrp_001_text_that_is_no_handfast_code() {
+fn text_that_is_no_handfast_code() {
     // req: QRP-001
     let code = samples::offer().encode();
     for text in ["", "HF1", "HF2*AE", "hf1*AE", "https://example.com/", &format!(" {}", code.as_str())] {
         assert_eq!(
-            Offer::decode(text).unwrap_err(),
+            QrOffer::decode(text).unwrap_err(),
             error(ErrorCode::QR_NOT_HANDFAST, 0, "qr text"),
             "{text:?}"
         );
@@ -36,13 +36,13 @@ fn qrp_001_text_that_is_no_handfast_code() {
 }
 
 #[test]
-fn qrp_002_damaged_text() {
+fn damaged_text() {
     // req: QRP-002
     let code = samples::offer().encode().to_string();
     for bad in ["a", "0", "1", "8", "=", " ", "\u{e9}"] {
         let text = [&code[..10], bad, &code[11..]].concat();
         assert_eq!(
-            Offer::decode(&text).unwrap_err(),
+            QrOffer::decode(&text).unwrap_err(),
             error(ErrorCode::QR_ALPHABET, 10, "qr text"),
             "{bad:?}"
         );
@@ -52,30 +52,30 @@ fn qrp_002_damaged_text() {
         [(0, true), (1, false), (2, true), (3, false), (4, true), (5, true), (6, false), (7, true)]
     {
         let text = format!("HF1*{}", "A".repeat(104 + letters));
-        let refused = Offer::decode(&text).unwrap_err();
+        let refused = QrOffer::decode(&text).unwrap_err();
         assert_eq!(refused.code == ErrorCode::QR_ALPHABET, !possible, "{letters} letters: {refused}");
     }
     // The last letter of 86 bytes has three bits of payload and two spare ones.
     let last = code.len() - 1;
     assert_eq!((code.len() - 4) % 8, 2);
     let spare = [&code[..last], "B"].concat();
-    assert_eq!(Offer::decode(&spare).unwrap_err(), error(ErrorCode::QR_ALPHABET, last, "qr text"));
+    assert_eq!(QrOffer::decode(&spare).unwrap_err(), error(ErrorCode::QR_ALPHABET, last, "qr text"));
 }
 
 #[test]
-fn qrp_003_a_payload_that_is_too_long() {
+fn a_payload_that_is_too_long() {
     // req: QRP-003
     let host = |len: usize| RelayName::parse(&"a".repeat(len)).unwrap();
-    let offer = |len| Offer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Host(host(len)));
+    let offer = |len| QrOffer::new(DhPublic::from_bytes([9; 32]), [1; 32], RelayRef::Host(host(len)));
     let longest = offer(40).unwrap().encode();
     assert_eq!(longest.len(), 4 + 173);
-    assert_eq!(Offer::decode(&longest).unwrap().relay, RelayRef::Host(host(40)));
+    assert_eq!(QrOffer::decode(&longest).unwrap().relay, RelayRef::Host(host(40)));
     assert!(offer(41).is_none());
     let text = format!("HF1*{}", "A".repeat(174));
-    assert_eq!(Offer::decode(&text).unwrap_err(), error(ErrorCode::FIELD_LENGTH, 4, "qr text"));
+    assert_eq!(QrOffer::decode(&text).unwrap_err(), error(ErrorCode::FIELD_LENGTH, 4, "qr text"));
     // Letters outside the alphabet behind the limit are not looked at.
     let text = format!("HF1*{}", "?".repeat(10_000));
-    assert_eq!(Offer::decode(&text).unwrap_err(), error(ErrorCode::FIELD_LENGTH, 4, "qr text"));
+    assert_eq!(QrOffer::decode(&text).unwrap_err(), error(ErrorCode::FIELD_LENGTH, 4, "qr text"));
 }
 
 #[test]
@@ -83,32 +83,32 @@ fn a_code_of_the_older_kind_is_told_apart_from_one_of_a_newer_kind() {
     // req: QRP-013, QRP-014
     for flags in [0, 1, 0xff] {
         let text = qr_text(&qr_payload(&[1, flags], &[9; 32], &[1], &[]));
-        assert_eq!(Offer::decode(&text).unwrap_err(), error(ErrorCode::QR_OUTDATED, 0, "qr type"));
+        assert_eq!(QrOffer::decode(&text).unwrap_err(), error(ErrorCode::QR_OUTDATED, 0, "qr type"));
     }
     for (kind, flags) in [(0, 0), (3, 0), (0xff, 0), (2, 1), (2, 0x80)] {
         let text = qr_text(&qr_payload(&[kind, flags], &[9; 32], &[1], &[]));
-        assert_eq!(Offer::decode(&text).unwrap_err(), error(ErrorCode::QR_UNSUPPORTED, 0, "qr type"));
+        assert_eq!(QrOffer::decode(&text).unwrap_err(), error(ErrorCode::QR_UNSUPPORTED, 0, "qr type"));
     }
 }
 
 #[test]
-fn qrp_005_a_malformed_relay_name() {
+fn a_malformed_relay_name() {
     // req: QRP-005
     for host in ["", "A.example", "a:0", "-a", &"a".repeat(41)] {
         let relay = [&[0, u8::try_from(host.len()).unwrap()][..], host.as_bytes()].concat();
         let text = qr_text(&qr_payload(&[2, 0], &[9; 32], &relay, &[]));
         let expected = if host.len() > 40 { ErrorCode::FIELD_LENGTH } else { ErrorCode::RELAY_NAME };
-        assert_eq!(Offer::decode(&text).map(|_| ()).map_err(|error| error.code), Err(expected), "{host}");
+        assert_eq!(QrOffer::decode(&text).map(|_| ()).map_err(|error| error.code), Err(expected), "{host}");
     }
 }
 
 #[test]
-fn qrp_008_a_key_that_is_not_canonical() {
+fn a_key_that_is_not_canonical() {
     // req: QRP-008
     let key = |first: u8, last: u8| {
         let mut key = [0xff; 32];
         (key[0], key[31]) = (first, last);
-        Offer::decode(&qr_text(&qr_payload(&[2, 0], &key, &[1], &[]))).map(|offer| offer.web_key)
+        QrOffer::decode(&qr_text(&qr_payload(&[2, 0], &key, &[1], &[]))).map(|offer| offer.web_key)
     };
     assert!(key(0xec, 0x7f).is_ok(), "2^255 - 20 is canonical");
     let refused = error(ErrorCode::FIELD_VALUE, 2, "qr key");
@@ -122,17 +122,17 @@ fn qrp_008_a_key_that_is_not_canonical() {
 fn fields_of_a_later_version_of_a_code_are_bound_and_kept() {
     // req: FRM-007, FRM-008, FRM-012
     let text = qr_text(&qr_payload(&[2, 0], &[9; 32], &[240], &list(&[(58, b"new")])));
-    let offer = Offer::decode(&text).unwrap();
+    let offer = QrOffer::decode(&text).unwrap();
     assert_eq!(offer.relay, RelayRef::Private(240));
     assert_eq!(offer.encode().as_str(), text);
     let expected = [&[2, 0][..], &[9; 32], &[240], &[58, 3], b"new"].concat();
     assert_eq!(offer.payload_without_secret(), expected);
     let odd = qr_text(&qr_payload(&[2, 0], &[9; 32], &[240], &list(&[(1, b"new")])));
-    assert_eq!(Offer::decode(&odd).unwrap_err(), error(ErrorCode::UNKNOWN_CRITICAL, 67, "tlv type"));
+    assert_eq!(QrOffer::decode(&odd).unwrap_err(), error(ErrorCode::UNKNOWN_CRITICAL, 67, "tlv type"));
 }
 
 #[test]
-fn rly_001_unknown_relay_frames() {
+fn unknown_relay_frames() {
     // req: RLY-001, EXT-002
     for kind in 0..=u8::MAX {
         let known = matches!(kind, 1 | 3 | 5 | 7 | 9 | 11 | 13 | 15 | 17 | 19 | 21);
@@ -146,7 +146,7 @@ fn rly_001_unknown_relay_frames() {
 }
 
 #[test]
-fn rly_002_an_unknown_kind_of_data_survives() {
+fn an_unknown_kind_of_data_survives() {
     // req: RLY-002
     let decoded = relay([9, 200, 1]);
     let body = Bytes::from_static(&[1]);
@@ -154,7 +154,7 @@ fn rly_002_an_unknown_kind_of_data_survives() {
 }
 
 #[test]
-fn rly_003_a_relay_frame_that_is_too_long() {
+fn a_relay_frame_that_is_too_long() {
     // req: RLY-003
     let mut bytes = vec![9; 16_512];
     assert!(relay(&bytes).is_ok());
@@ -175,7 +175,7 @@ fn rly_003_a_relay_frame_that_is_too_long() {
 }
 
 #[test]
-fn rly_009_a_pairing_attach_with_a_key_or_a_salt_too_many() {
+fn a_pairing_attach_with_a_key_or_a_salt_too_many() {
     // req: RLY-009
     let frames = samples::relay_frames();
     for (sample, other) in [(2, 11_u64), (3, 9)] {
@@ -192,7 +192,7 @@ fn rly_009_a_pairing_attach_with_a_key_or_a_salt_too_many() {
 }
 
 #[test]
-fn chn_001_a_record_of_another_size() {
+fn a_record_of_another_size() {
     // req: CHN-011
     let wrong_size = error(ErrorCode::BAD_RECORD_SIZE, 0, "record");
     for len in [0, 1, 127, 129, 255, 384, 16_383, 16_385, 32_768] {
@@ -227,7 +227,7 @@ fn chn_001_a_record_of_another_size() {
 }
 
 #[test]
-fn chn_002_padding_that_is_not_zero() {
+fn padding_that_is_not_zero() {
     // req: CHN-002
     for at in [3, 4, 64, 127] {
         let mut bytes = record(&[3, 1, 1], 128).to_vec();

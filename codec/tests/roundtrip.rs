@@ -17,7 +17,7 @@ use bytes::Bytes;
 use handfast_codec::frame::Frame;
 use handfast_codec::ids::DhPublic;
 use handfast_codec::payload::{Kk1, Kk2, ResumeBlock, Xk1, Xk2};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{QrOffer, RelayRef};
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record, padded_len};
 use handfast_codec::relay::RelayFrame;
 use handfast_codec::varint::{put_varint, take_varint, varint_len};
@@ -78,9 +78,9 @@ proptest! {
     fn an_offer_comes_back(key in any::<[u8; 31]>(), secret in any::<[u8; 32]>(), name in strategies::relay_name()) {
         let mut web_key = [0; 32];
         web_key[..31].copy_from_slice(&key);
-        let offer = Offer::new(DhPublic::from_bytes(web_key), secret, RelayRef::Host(name)).unwrap();
+        let offer = QrOffer::new(DhPublic::from_bytes(web_key), secret, RelayRef::Host(name)).unwrap();
         let text = offer.encode();
-        let decoded = Offer::decode(&text).unwrap();
+        let decoded = QrOffer::decode(&text).unwrap();
         prop_assert_eq!(decoded.secret(), &secret);
         prop_assert_eq!(decoded.payload_without_secret(), offer.payload_without_secret());
         prop_assert_eq!(&decoded.encode(), &text);

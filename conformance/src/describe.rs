@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2};
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{QrOffer, RelayRef};
 use handfast_codec::relay::{Attach, Attached, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake};
 use serde_json::{Map, Value, json};
 
@@ -23,7 +23,7 @@ fn pruned(value: Value) -> Value {
     Value::Object(object(value))
 }
 
-pub(crate) fn offer(offer: &Offer) -> Value {
+pub(crate) fn offer(offer: &QrOffer) -> Value {
     let (mailbox, psk) = derive::pairing(offer.web_key.as_bytes(), offer.secret());
     let (host, relay) = match &offer.relay {
         RelayRef::Host(name) => (Some(name.as_str()), 0),

@@ -100,7 +100,7 @@ fn the_pairing_machines_say_the_bytes_of_the_vector() {
 
     let mut at_phone = at_phone.read(&message2).expect("reads message 2");
     let typed = at_phone.check(out.text("check_code").expect("check code")).expect("the code");
-    let offering = phone::Offering {
+    let granted = phone::GrantedTerms {
         account_name: terms.text("account_name").expect("name").to_owned(),
         companion: CompanionId::from_bytes(terms.array("companion").expect("companion")),
         serial: terms.u64("serial").expect("serial"),
@@ -108,7 +108,7 @@ fn the_pairing_machines_say_the_bytes_of_the_vector() {
         idle_days: u16::try_from(terms.u64("idle_days").expect("idle days")).expect("days"),
     };
     let account = SigningKey::from_bytes(phone_keys.array("account").expect("account"));
-    let (mut offered, message3) = at_phone.approve(typed, &account, offering, &mut rng).expect("message 3");
+    let (mut offered, message3) = at_phone.approve(typed, &account, granted, &mut rng).expect("message 3");
     assert!(rng.is_exact(), "the phone draws its keys and the salt");
     same(out, "message3", &message3);
 

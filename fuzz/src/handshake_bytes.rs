@@ -17,7 +17,7 @@ use handfast_handshake::HandshakeError;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::key_schedule::psk_id;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
-use handfast_handshake::pairing::phone::{AwaitApproval, Offered, Offering};
+use handfast_handshake::pairing::phone::{AwaitApproval, GrantedTerms, OfferedLink};
 use handfast_handshake::pairing::web::{AwaitCertificate, AwaitMessage3, Code, Message1Refused};
 use handfast_handshake::pairing::{Claims, PairingContext, phone as pairing_phone};
 use handfast_handshake::reconnect::phone::{ReceiveError, Received};
@@ -128,16 +128,16 @@ fn read_message_1(code: Code, message: &[u8]) -> Result<(AwaitMessage3, Vec<u8>)
     Ok(code.read_message1(&context(), &claims(), message, &mut rng(3))?)
 }
 
-fn approve(mut state: AwaitApproval, typed: &str) -> (Offered, Vec<u8>) {
+fn approve(mut state: AwaitApproval, typed: &str) -> (OfferedLink, Vec<u8>) {
     let confirmed = state.check(typed).expect("the code that the page shows");
-    let offering = Offering {
+    let granted = GrantedTerms {
         account_name: "Ada".into(),
         companion: CompanionId::from_bytes([3; 16]),
         serial: 1,
         grants: 7,
         idle_days: 14,
     };
-    state.approve(confirmed, &SigningKey::from_bytes([4; 32]), offering, &mut rng(4)).expect("honest terms")
+    state.approve(confirmed, &SigningKey::from_bytes([4; 32]), granted, &mut rng(4)).expect("honest terms")
 }
 
 fn honest() -> &'static Honest {

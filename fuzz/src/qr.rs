@@ -2,7 +2,7 @@
 
 use handfast_codec::DecodeError;
 use handfast_codec::limits::{QR_HOST_LEN_MAX, QR_PAYLOAD_LEN_MAX};
-use handfast_codec::qr::{Offer, PREFIX, RelayRef};
+use handfast_codec::qr::{PREFIX, QrOffer, RelayRef};
 
 /// Reads the bytes as text of a code, and once more as the payload of one.
 ///
@@ -17,7 +17,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn check(text: &str) {
-    let offer = match Offer::decode(text) {
+    let offer = match QrOffer::decode(text) {
         Ok(offer) => offer,
         Err(error) => return check_error(error, text.len()),
     };

@@ -337,5 +337,5 @@ impl<R: Role, L, A, E> Host<R, L, A, E> {
     }
 }
 
-#[cfg(all(test, feature = "hazmat"))]
+#[cfg(all(test, feature = "testing"))]
 mod tests;

@@ -34,5 +34,5 @@ pub use system_error::SystemError;
 pub mod tether;
 #[cfg(feature = "wasm")]
 pub mod wasm;
-#[cfg(all(feature = "hazmat", any(feature = "tokio", feature = "sqlite")))]
+#[cfg(all(feature = "testing", any(feature = "tokio", feature = "sqlite")))]
 pub mod witness;

@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn st14_the_type_is_what_the_first_bytes_say() {
+    fn the_type_is_what_the_first_bytes_say() {
         let known: [(&[u8], &str); 9] = [
             (b"\x89PNG\r\n\x1a\n", "image/png"),
             (b"\xff\xd8\xff\xe0", "image/jpeg"),

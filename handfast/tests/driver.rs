@@ -144,7 +144,7 @@ async fn what_answers_in_the_place_of_a_relay_is_told_in_words() {
 
 /// A network that hands out the answer byte by byte, and one that hands out too much.
 #[tokio::test]
-async fn tim_020_an_upgrade_in_single_bytes_is_an_upgrade() {
+async fn an_upgrade_in_single_bytes_is_an_upgrade() {
     // req: TIM-020, TIM-021
     for more in ["", "X: 1\r\n", "big"] {
         let (listener, name) = listen().await;
@@ -183,7 +183,7 @@ async fn tim_020_an_upgrade_in_single_bytes_is_an_upgrade() {
 }
 
 #[tokio::test]
-async fn tim_022_a_relay_that_asks_for_it_is_left_alone_for_as_long() {
+async fn a_relay_that_asks_for_it_is_left_alone_for_as_long() {
     // req: TIM-022
     for (asks, waits) in [("Retry-After: 2\r\n", true), ("", false), ("Retry-After: soon\r\n", false)] {
         let (listener, name) = listen().await;
@@ -363,7 +363,7 @@ async fn a_socket_by_hand_sends_and_receives() {
 }
 
 #[tokio::test]
-async fn re17_a_thousand_reconnects_leave_no_task() {
+async fn a_thousand_reconnects_leave_no_task() {
     let (listener, name) = listen().await;
     let tasks = || Handle::current().metrics().num_alive_tasks();
     let before = tasks();

@@ -2,7 +2,7 @@
 //! creates (spec, handshake, *Pairing* and *Commit*).
 //!
 //! ```text
-//! phone: start -> AwaitMessage2 -> AwaitApproval --CodeConfirmed--> approve -> Offered
+//! phone: start -> AwaitMessage2 -> AwaitApproval --CodeConfirmed--> approve -> OfferedLink
 //! web:   Code::read_message1 -> AwaitMessage3 -> AwaitCertificate -> AwaitNumber -> confirm
 //! ```
 //!
@@ -22,7 +22,7 @@ use core::fmt;
 
 use handfast_codec::RelayName;
 use handfast_codec::ids::{AttachmentId, MailboxId};
-use handfast_codec::qr::{Offer, Opening};
+use handfast_codec::qr::{Opening, QrOffer};
 use handfast_codec::signed;
 use subtle::ConstantTimeEq;
 
@@ -123,7 +123,7 @@ fn numbers(h1: &[u8; 32], opening: &Opening) -> (CheckCode, ConfirmationNumber) 
 
 /// Derives the mailbox in which page and phone meet for a QR code.
 #[must_use]
-pub fn mailbox(offer: &Offer) -> MailboxId {
+pub fn mailbox(offer: &QrOffer) -> MailboxId {
     key_schedule::pairing(offer.secret(), &offer.web_key).mailbox
 }
 
@@ -131,12 +131,12 @@ fn pattern() -> Result<Pattern, HandshakeError> {
     Pattern::parse(PATTERN)
 }
 
-fn prologue(offer: &Offer, context: &PairingContext) -> alloc::vec::Vec<u8> {
+fn prologue(offer: &QrOffer, context: &PairingContext) -> alloc::vec::Vec<u8> {
     let offered = offer.payload_without_secret();
     signed::pairing_prologue(&offered, &context.relay, &mailbox(offer), &context.phone, &context.web)
 }
 
-fn psk(offer: &Offer) -> Psk {
+fn psk(offer: &QrOffer) -> Psk {
     key_schedule::pairing(offer.secret(), &offer.web_key).psk
 }
 

@@ -24,7 +24,7 @@ fn both_sides_reach_the_same_link() {
     assert_eq!(shown.len(), 4);
     let confirmed = phone.check(&format!(" {shown} ")).expect("the code is right");
     let (offered, message3) = phone
-        .approve(confirmed, &crate::support::account(), crate::support::offering(), &mut rng(4))
+        .approve(confirmed, &crate::support::account(), crate::support::granted_terms(), &mut rng(4))
         .expect("message 3 is made");
     let (web, mut web_sealer, mut web_opener) = web.read(&message3).expect("message 3 is read");
     let (mut sealer, mut opener) = (offered.sealer, offered.opener);

@@ -3,7 +3,7 @@
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, AttachmentId, DhPublic, SigningPublic};
 use handfast_codec::payload::{Xk1, Xk2};
-use handfast_codec::qr::{Offer, Opening, RelayRef};
+use handfast_codec::qr::{Opening, QrOffer, RelayRef};
 use handfast_codec::versions::Versions;
 use handfast_codec::{RelayName, signed};
 use handfast_handshake::identity::SigningKey;
@@ -17,14 +17,14 @@ use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 
 use crate::support::{
-    Approved, Linked, account, approve, claims, code, context, link, offering, relay, rng, scan, scanned,
+    Approved, Linked, account, approve, claims, code, context, granted_terms, link, relay, rng, scan, scanned,
 };
 
 /// A peer that says whatever a test wants, over the same Noise core.
 struct Peer(HandshakeState);
 
 /// `psk = Expand(Extract("pair", secret), "pair psk" || Wq, 32)`, from the text of the specification.
-fn pairing_psk(offer: &Offer) -> Psk {
+fn pairing_psk(offer: &QrOffer) -> Psk {
     let prk = Hkdf::<Sha256>::new(Some(b"handfast/1 pair"), offer.secret());
     let mut psk = [0; 32];
     prk.expand(&[b"handfast/1 pair psk".as_slice(), offer.web_key.as_bytes()].concat(), &mut psk)
@@ -32,7 +32,7 @@ fn pairing_psk(offer: &Offer) -> Psk {
     Psk::from_bytes(psk)
 }
 
-fn pairing_prologue(offer: &Offer, context: &PairingContext) -> Vec<u8> {
+fn pairing_prologue(offer: &QrOffer, context: &PairingContext) -> Vec<u8> {
     let mailbox = pairing::mailbox(offer);
     signed::pairing_prologue(
         &offer.payload_without_secret(),
@@ -45,7 +45,7 @@ fn pairing_prologue(offer: &Offer, context: &PairingContext) -> Vec<u8> {
 
 impl Peer {
     /// A phone that reads this offer.
-    fn phone(offer: &Offer, ps: DhSecret, psk: Psk, prologue: &[u8]) -> Self {
+    fn phone(offer: &QrOffer, ps: DhSecret, psk: Psk, prologue: &[u8]) -> Self {
         let keys =
             Keys::new(DhSecret::generate(&mut rng(60))).with_s(ps).with_rs(offer.web_key).with_psk(psk);
         let pattern = Pattern::parse("XKpsk0").expect("a pattern");
@@ -53,7 +53,7 @@ impl Peer {
     }
 
     /// A web behind this offer.
-    fn web(offer: &Offer, wq: DhSecret) -> Self {
+    fn web(offer: &QrOffer, wq: DhSecret) -> Self {
         let keys = Keys::new(DhSecret::generate(&mut rng(61))).with_s(wq).with_psk(pairing_psk(offer));
         let pattern = Pattern::parse("XKpsk0").expect("a pattern");
         let prologue = pairing_prologue(offer, &context());
@@ -92,7 +92,7 @@ fn a_message_1_under_another_psk_prologue_or_key_does_not_decrypt() {
     let other_psk = write(Peer::phone(&offer, ps(), Psk::from_bytes([9; 32]), &prologue));
     assert_eq!(read_message1(&other_psk), refused);
     let other_offer =
-        Offer::new(DhSecret::from_bytes([8; 32]).public(), *offer.secret(), offer.relay.clone());
+        QrOffer::new(DhSecret::from_bytes([8; 32]).public(), *offer.secret(), offer.relay.clone());
     let other_offer = other_offer.expect("the name fits");
     assert_eq!(read_message1(&write(Peer::phone(&other_offer, ps(), psk(), &prologue))), refused);
     let swapped = PairingContext { phone: context().web, web: context().phone, ..context() };
@@ -120,10 +120,10 @@ fn an_offer_with_another_secret_relay_or_key_meets_elsewhere_or_not_at_all() {
     let offer = scanned(&code);
     let mut secret = *offer.secret();
     secret[0] ^= 1;
-    let other_secret = Offer::new(offer.web_key, secret, offer.relay.clone()).expect("the name fits");
+    let other_secret = QrOffer::new(offer.web_key, secret, offer.relay.clone()).expect("the name fits");
     assert_ne!(pairing::mailbox(&other_secret), pairing::mailbox(&offer));
     let elsewhere = RelayRef::Host(RelayName::parse("localhost").expect("a name"));
-    let other_relay = Offer::new(offer.web_key, *offer.secret(), elsewhere).expect("the name fits");
+    let other_relay = QrOffer::new(offer.web_key, *offer.secret(), elsewhere).expect("the name fits");
     for offer in [other_secret, other_relay] {
         let (_, message) = phone::start(&offer, &context(), &mut rng(2)).expect("starts");
         assert_eq!(read_message1(&message), Err(HandshakeError::Decrypt));
@@ -153,7 +153,7 @@ fn low_order_and_non_canonical_keys_are_refused() {
         let message = [&bytes[..], &[0; 200]].concat();
         assert_eq!(read_message1(&message), Err(error.into()));
         // As Wq.
-        let offer = Offer::new(DhPublic::from_bytes(bytes), [5; 32], RelayRef::Host(relay()));
+        let offer = QrOffer::new(DhPublic::from_bytes(bytes), [5; 32], RelayRef::Host(relay()));
         let started = phone::start(&offer.expect("the name fits"), &context(), &mut rng(2));
         assert_eq!(started.err(), Some(error.into()));
         // As Wd.
@@ -168,10 +168,10 @@ const WQ: [u8; 32] = [0x51; 32];
 const OPENING: [u8; 32] = [5; 32];
 
 /// A code of that key whose secret is `SHA-256("code" || Wq || opening)`, from the text of the specification.
-fn opened_by(opening: &[u8; 32]) -> Offer {
+fn opened_by(opening: &[u8; 32]) -> QrOffer {
     let wq = DhSecret::from_bytes(WQ).public();
     let secret = Sha256::digest([b"handfast/1 code".as_slice(), wq.as_bytes(), opening].concat());
-    Offer::new(wq, secret.into(), RelayRef::Host(relay())).expect("the name fits")
+    QrOffer::new(wq, secret.into(), RelayRef::Host(relay())).expect("the name fits")
 }
 
 /// The phone's answer to a message 2 that decrypts and says something else than an honest one.
@@ -214,7 +214,7 @@ fn a_message_2_that_does_not_open_the_code_is_refused_before_anything_of_it_is_t
     let secret = *opened_by(&OPENING).secret();
     assert_eq!(phone_reads(|reply| reply.opening = Opening::from_bytes(secret)).err(), refused);
     let foreign = scanned(&code());
-    let copied = Offer::new(DhSecret::from_bytes(WQ).public(), *foreign.secret(), foreign.relay.clone());
+    let copied = QrOffer::new(DhSecret::from_bytes(WQ).public(), *foreign.secret(), foreign.relay.clone());
     let copied = copied.expect("the name fits");
     let (phone, message1) = phone::start(&copied, &context(), &mut rng(2)).expect("starts");
     let (web, _) = Peer::web(&copied, DhSecret::from_bytes(WQ)).0.read_message(&message1).expect("reads");
@@ -260,7 +260,7 @@ fn a_key_that_serves_twice_is_refused_by_the_phone() {
     // The account's key is known at approval only.
     let mut with_account_as_we = phone_reads(|reply| reply.signing_key = account().public()).expect("reads");
     let code = brute_force(&mut with_account_as_we);
-    let approved = with_account_as_we.approve(code, &account(), offering(), &mut rng(4));
+    let approved = with_account_as_we.approve(code, &account(), granted_terms(), &mut rng(4));
     assert_eq!(approved.err(), reused);
 }
 
@@ -433,7 +433,7 @@ fn both_numbers_hang_on_message_1_and_the_opening_and_on_nothing_later() {
         let mut phone = phone_reads(|reply| reply.label = label.to_owned()).expect("reads");
         let digits = format!("{:04}", number(&h1, b"handfast/1 check code") % 10_000);
         let typed = phone.check(&digits).expect("the digits of the text");
-        let approved = phone.approve(typed, &account(), offering(), &mut rng(4)).expect("approved");
+        let approved = phone.approve(typed, &account(), granted_terms(), &mut rng(4)).expect("approved");
         let shown = approved.0.confirmation.to_string();
         assert_eq!(shown, format!("{:02}", number(&h1, b"handfast/1 check number") % 100));
         seen.insert((digits, shown));
@@ -447,6 +447,6 @@ fn the_check_code_of_another_attempt_approves_nothing() {
     let mut one = scan();
     let confirmed = one.phone.check(&one.web.check_code().to_string()).expect("right");
     let other = phone_reads(|_| {}).expect("reads");
-    let refused = other.approve(confirmed, &account(), offering(), &mut rng(4));
+    let refused = other.approve(confirmed, &account(), granted_terms(), &mut rng(4));
     assert_eq!(refused.err(), Some(HandshakeError::OutOfTurn));
 }

@@ -11,16 +11,16 @@ use handfast_handshake::pairing::phone;
 use handfast_handshake::secret::DhSecret;
 use handfast_handshake::{BadKey, HandshakeError, certificate};
 
-use crate::support::{Approved, Linked, account, approve, code, link, offering, rng, scan};
+use crate::support::{Approved, Linked, account, approve, code, granted_terms, link, rng, scan};
 
 #[test]
 fn terms_out_of_range_are_refused() {
-    let approve = |change: &dyn Fn(&mut phone::Offering)| {
+    let approve = |change: &dyn Fn(&mut phone::GrantedTerms)| {
         let mut made = scan();
         let confirmed = made.phone.check(&made.web.check_code().to_string()).expect("right");
-        let mut offering = offering();
-        change(&mut offering);
-        made.phone.approve(confirmed, &account(), offering, &mut rng(4)).map(|_| ())
+        let mut granted = granted_terms();
+        change(&mut granted);
+        made.phone.approve(confirmed, &account(), granted, &mut rng(4)).map(|_| ())
     };
     assert_eq!(approve(&|o| o.account_name = "n".repeat(64)), Ok(()));
     assert_eq!(approve(&|o| o.idle_days = 365), Ok(()));

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use handfast_codec::ids::AttachmentId;
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_handshake::hazmat::ScriptedRng;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
@@ -85,7 +85,7 @@ fn all_gone(secrets: impl IntoIterator<Item = u8>) {
 }
 
 #[test]
-fn xc04_a_dropped_secret_is_not_found_in_memory() {
+fn a_dropped_secret_is_not_found_in_memory() {
     let _alone = alone();
     let (psk, dh, signing) =
         (Psk::from_bytes(key(1)), DhSecret::from_bytes(key(2)), SigningKey::from_bytes(key(3)));
@@ -98,7 +98,7 @@ fn xc04_a_dropped_secret_is_not_found_in_memory() {
 }
 
 #[test]
-fn xc04_the_keys_of_a_handshake_are_not_found_in_memory() {
+fn the_keys_of_a_handshake_are_not_found_in_memory() {
     let _alone = alone();
     let pattern = Pattern::parse("XXpsk0").unwrap();
     let party = |e: u8, s: u8| {
@@ -139,7 +139,7 @@ fn the_opening_of_a_code_is_not_found_in_memory_once_message_2_was_made_or_the_c
     // req: HSK-105
     let claims = Claims { label: "label".to_owned(), origin: String::new(), grants: 1 };
     let answered = code_opened_by(20);
-    let offer = Offer::decode(&answered.offer().encode()).unwrap();
+    let offer = QrOffer::decode(&answered.offer().encode()).unwrap();
     let mut rng = ScriptedRng::new(&[&[0x5c; 32], &[0x5d; 32]]);
     let (_phone, message1) = phone::start(&offer, &context(), &mut rng).unwrap();
     assert!(copies(20).0 > 0, "the search finds the opening while the code is shown");

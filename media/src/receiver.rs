@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn str_018_the_last_byte_is_reported_with_fin_alone() {
+    fn the_last_byte_is_reported_with_fin_alone() {
         // req: STR-018
         let (list, bytes) = stream(&content(70_000));
         let mut receiver = MediaReceiver::new(list.content_id(), 0).unwrap();
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn mx19_a_media_stream_cut_at_any_chunk_is_never_complete() {
+    fn a_media_stream_cut_at_any_chunk_is_never_complete() {
         // req: STR-010, STR-082
         let (list, bytes) = stream(&content(200_000));
         let start = usize::try_from(list.encoded_len()).unwrap();

@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn msg_060_the_changes_have_a_name_of_one_byte() {
+    fn the_changes_have_a_name_of_one_byte() {
         // req: MSG-060
         let name = CollectionName::Changes.encode().unwrap();
         assert_eq!(name.as_bytes(), [0x04]);

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn msg_046_presence_is_a_hundred_chats_at_most_that_ascend() {
+    fn presence_is_a_hundred_chats_at_most_that_ascend() {
         // req: MSG-046, MSG-047, FRM-024
         let value = |count: u64| NowValue::Presence { present: (0..count).collect() };
         let read = |body: &[u8]| NowValue::decode(7, body);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn frm_011_values_out_of_range_are_refused() {
+    fn values_out_of_range_are_refused() {
         // req: FRM-011, MSG-044
         let refused = |slot, body: &[u8]| NowValue::decode(slot, body).unwrap_err();
         assert_eq!(refused(1, &[2]), DecodeError::new(ErrorCode::FIELD_VALUE, 0, "page state"));

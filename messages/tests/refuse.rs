@@ -78,7 +78,7 @@ fn limits_of_messages() {
 }
 
 #[test]
-fn msg_001_a_body_of_an_unknown_kind() {
+fn a_body_of_an_unknown_kind() {
     // req: MSG-001
     for kind in [0, 2, 15, 58] {
         assert_eq!(Command::decode(&[kind]), Err(error(ErrorCode::UNKNOWN_CRITICAL, 0, "command kind")));
@@ -95,7 +95,7 @@ fn message_with(kind: u64, value: &[u8]) -> Result<Item, ErrorCode> {
 }
 
 #[test]
-fn msg_032_edited_is_one_or_not_there() {
+fn edited_is_one_or_not_there() {
     // req: MSG-032, FRM-011
     assert!(matches!(message_with(19, &[1]), Ok(Item::Message(message)) if message.edited));
     for other in [0, 2, 255] {
@@ -105,7 +105,7 @@ fn msg_032_edited_is_one_or_not_there() {
 }
 
 #[test]
-fn msg_032_reactions_at_their_limits() {
+fn reactions_at_their_limits() {
     // req: MSG-032, FRM-010, FRM-024
     let one = |author: usize, reaction: usize| {
         let part = |byte: u8, len: usize| {
@@ -130,7 +130,7 @@ fn msg_032_reactions_at_their_limits() {
 }
 
 #[test]
-fn msg_036_the_authors_of_reactions_ascend() {
+fn the_authors_of_reactions_ascend() {
     // req: MSG-036
     let authors = |first, second| message_with(21, &[1, first, 1, b'r', 1, second, 1, b'r']);
     assert!(authors(b'a', b'b').is_ok());
@@ -139,7 +139,7 @@ fn msg_036_the_authors_of_reactions_ascend() {
 }
 
 #[test]
-fn msg_032_reactions_that_are_cut_or_no_text() {
+fn reactions_that_are_cut_or_no_text() {
     // req: FRM-002, FRM-004
     for cut in [&[1][..], &[1, b'a'], &[1, b'a', 2, b'r']] {
         assert_eq!(message_with(21, cut), Err(ErrorCode::TRUNCATED), "{cut:?}");
@@ -150,7 +150,7 @@ fn msg_032_reactions_that_are_cut_or_no_text() {
 }
 
 #[test]
-fn msg_035_a_status_that_is_none() {
+fn a_status_that_is_none() {
     // req: MSG-035, FRM-011
     let companion = samples::items()[5].encode();
     for status in [0, 4, 255] {

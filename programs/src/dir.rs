@@ -131,7 +131,7 @@ fn dir_of(path: &Path) -> &Path {
 fn write_synced(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
-    #[cfg(feature = "hazmat")]
+    #[cfg(feature = "testing")]
     handfast::witness::synced(file)?;
     Ok(())
 }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn st11_a_link_in_place_of_the_lock_is_not_followed() {
+    fn a_link_in_place_of_the_lock_is_not_followed() {
         let base = tempfile::tempdir().expect("a directory");
         let target = base.path().join("target");
         let dir = base.path().join("data");

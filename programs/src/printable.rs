@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rl09_text_of_others_cannot_command_the_terminal_or_add_lines() {
+    fn text_of_others_cannot_command_the_terminal_or_add_lines() {
         let text = "Ada\x1b[2J\r\nroot:\u{9b}31m\u{202e}gpj.exe\u{200b}\0é";
         let shown = printable(text);
         assert_eq!(shown, "Ada\\u{1b}[2J\\u{d}\\u{a}root:\\u{9b}31m\\u{202e}gpj.exe\\u{200b}\\u{0}é");

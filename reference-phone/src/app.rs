@@ -8,13 +8,13 @@
 
 mod change;
 mod command;
-#[cfg(feature = "hazmat")]
-mod hazmat;
 mod link;
 mod pairing;
 mod round;
 mod streams;
 mod sync;
+#[cfg(feature = "testing")]
+mod testing;
 mod transfer;
 mod verbs;
 

@@ -9,13 +9,13 @@ mod chats;
 mod claims;
 mod companions;
 mod delta;
-#[cfg(feature = "hazmat")]
-mod hazmat;
 mod media;
 mod messages;
 mod reactions;
 mod schema;
 mod snapshot;
+#[cfg(feature = "testing")]
+mod testing;
 
 use std::path::Path;
 

@@ -131,7 +131,7 @@ fn a_phone_is_backed_up_while_it_runs_and_restored_elsewhere() {
 }
 
 #[test]
-fn op07_sigterm_at_any_moment_ends_it_in_time_and_the_database_is_whole() {
+fn sigterm_at_any_moment_ends_it_in_time_and_the_database_is_whole() {
     let dir = tempfile::tempdir().expect("a directory");
     let (first, _) = start(dir.path(), &[]);
     stop(first);
@@ -158,7 +158,7 @@ fn op07_sigterm_at_any_moment_ends_it_in_time_and_the_database_is_whole() {
 }
 
 #[test]
-fn op08_no_option_takes_a_secret() {
+fn no_option_takes_a_secret() {
     for verb in [&["--help"][..], &["scan", "--help"], &["backup", "--help"], &["restore", "--help"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_handfast-phone")).args(verb).output().expect("it runs");
         let help = String::from_utf8(output.stdout).expect("text");

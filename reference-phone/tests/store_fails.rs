@@ -262,7 +262,7 @@ fn what_needs_a_link_is_refused_while_the_phone_rests() {
 }
 
 #[test]
-fn st06_the_settings_that_durability_hangs_on_can_be_read() {
+fn the_settings_that_durability_hangs_on_can_be_read() {
     let phone = Phone::new();
     let settings = phone.app.status().unwrap().settings;
     for wanted in [("journal_mode", "wal"), ("synchronous", "2"), ("secure_delete", "1")] {

@@ -149,7 +149,7 @@ pub struct Commit {
 
 impl Commit {
     /// Creates a commit without a machine, for tests.
-    #[cfg(feature = "hazmat")]
+    #[cfg(feature = "testing")]
     pub(crate) const fn new(link: MailboxId, expects: u64, ops: Vec<Op>) -> Self {
         Self { id: CommitId(1), link, expects, ops }
     }

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn syn_085_the_newest_value_of_each_of_64_slots_leaves_once() {
+    fn the_newest_value_of_each_of_64_slots_leaves_once() {
         // req: SYN-085
         let mut slots = EphemeralLane::default();
         for slot in 0..64 {

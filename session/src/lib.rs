@@ -46,8 +46,6 @@ mod digest;
 mod endpoint;
 mod ephemeral;
 mod error;
-#[cfg(feature = "hazmat")]
-pub mod hazmat;
 mod inbox;
 mod jitter;
 mod keys;
@@ -62,6 +60,8 @@ mod returns;
 mod rows;
 mod stream;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod wake;
 
 pub use commands::Repeat;

@@ -22,7 +22,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
 use handfast_codec::link::LinkFrame;
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::{RelayName, Timestamp};
@@ -165,7 +165,7 @@ impl Pairing {
 
     /// On a phone: starts an attempt with a scanned code, over the relay that the code names.
     pub fn phone(
-        offer: Offer,
+        offer: QrOffer,
         relay: RelayName,
         in_use: KeysInUse,
         now: Timestamp,

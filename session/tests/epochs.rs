@@ -7,7 +7,7 @@ use handfast_codec::{DeviceRole, Timestamp};
 use handfast_handshake::link::Start;
 use handfast_handshake::secret::Psk;
 use handfast_session::resume::Verdict;
-use handfast_session::{Event, hazmat};
+use handfast_session::{Event, testing};
 use handfast_testkit::{Clocked as _, World, keys};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -44,7 +44,7 @@ fn resume_case(start: [u8; 4], cuts: u8) {
     };
     let phone_start = epochs(&phone_start, start[3], start[2]);
     let web_start = epochs(&web_start, start[0], start[1]);
-    let (phone, web) = (hazmat::phone_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
+    let (phone, web) = (testing::phone_pairs(&phone, phone_start), testing::web_pairs(&web, web_start, true));
     let mut world = World::of_rows(phone, web, now, rng);
     let mut honest = 0;
     for connection in 0..8 {

@@ -33,7 +33,7 @@ fn closes(evil: &Evil) -> usize {
 }
 
 #[test]
-fn mx01_opening_and_stopping_at_once_leaves_nothing_behind() {
+fn opening_and_stopping_at_once_leaves_nothing_behind() {
     let mut evil = against_phone(&[]);
     let rows = evil.device.disk.pairs.len();
     for round in 0..1_000_u64 {
@@ -47,7 +47,7 @@ fn mx01_opening_and_stopping_at_once_leaves_nothing_behind() {
 }
 
 #[test]
-fn mx02_one_bad_frame_is_answered_by_one_close_and_no_more() {
+fn one_bad_frame_is_answered_by_one_close_and_no_more() {
     for bad in [data(0, 0, 1), Frame::Fin { id: 2, hash: [0; 32] }, open(1, OpenKind::Get), stop(4)] {
         let mut evil = against_phone(std::slice::from_ref(&bad));
         for _ in 0..100 {
@@ -59,7 +59,7 @@ fn mx02_one_bad_frame_is_answered_by_one_close_and_no_more() {
 }
 
 #[test]
-fn mx03_a_message_that_never_ends_is_bounded() {
+fn a_message_that_never_ends_is_bounded() {
     // req: RES-004, RES-005
     let part = |part, last, len| Frame::Msg { seq: 1, part, last, body: Bytes::from(vec![1; len]) };
     let mut evil = against_phone(&[]);
@@ -77,7 +77,7 @@ fn mx03_a_message_that_never_ends_is_bounded() {
 }
 
 #[test]
-fn mx04_data_without_bytes_is_refused_and_empty_messages_are_counted() {
+fn data_without_bytes_is_refused_and_empty_messages_are_counted() {
     // req: FRM-024, RES-006
     let mut evil = against_phone(&[open(0, OpenKind::Put)]);
     let mut record = BytesMut::from(&RECORD_HEADER[..]);
@@ -101,7 +101,7 @@ fn mx04_data_without_bytes_is_refused_and_empty_messages_are_counted() {
 }
 
 #[test]
-fn mx05_gaps_in_reassembly_are_refused() {
+fn gaps_in_reassembly_are_refused() {
     // req: STR-003
     for (len, next) in [(1, 2), (100, 99)] {
         let mut evil = against_phone(&[open(0, OpenKind::Put)]);
@@ -111,7 +111,7 @@ fn mx05_gaps_in_reassembly_are_refused() {
 }
 
 #[test]
-fn mx06_a_first_frame_beyond_the_window_is_refused() {
+fn a_first_frame_beyond_the_window_is_refused() {
     // req: STR-004
     for len in [1, 16_000] {
         let evil = against_phone(&[open(0, OpenKind::Put), data(0, 0, len)]);
@@ -130,7 +130,7 @@ fn mx06_a_first_frame_beyond_the_window_is_refused() {
 }
 
 #[test]
-fn mx07_a_peer_that_never_gives_credit_holds_little_and_delays_nobody() {
+fn a_peer_that_never_gives_credit_holds_little_and_delays_nobody() {
     // req: STR-004
     let gets: Vec<Frame> = (0..16).map(|n| open(n * 2, OpenKind::Get)).collect();
     let mut evil = against_giver(&gets);
@@ -147,7 +147,7 @@ fn mx07_a_peer_that_never_gives_credit_holds_little_and_delays_nobody() {
 }
 
 #[test]
-fn mx10_stream_ids_end_at_the_largest_number() {
+fn stream_ids_end_at_the_largest_number() {
     // req: STR-001
     let mut evil = against_phone(&[open(VARINT_MAX - 1, OpenKind::Put)]);
     assert_eq!(evil.failure(), None);
@@ -165,7 +165,7 @@ fn mx10_stream_ids_end_at_the_largest_number() {
 }
 
 #[test]
-fn mx11_streams_without_end_are_stopped_beyond_sixteen() {
+fn streams_without_end_are_stopped_beyond_sixteen() {
     // req: STR-002
     let mut evil = against_phone(&[]);
     for round in 0..100 {
@@ -177,7 +177,7 @@ fn mx11_streams_without_end_are_stopped_beyond_sixteen() {
 }
 
 #[test]
-fn mx12_an_acknowledgement_or_a_credit_of_the_future_ends_the_session() {
+fn an_acknowledgement_or_a_credit_of_the_future_ends_the_session() {
     // req: RES-007, STR-017
     let sent = STREAM_CREDIT_START;
     for (frame, failure) in [
@@ -201,7 +201,7 @@ fn mx12_an_acknowledgement_or_a_credit_of_the_future_ends_the_session() {
 }
 
 #[test]
-fn mx16_a_result_does_not_wait_behind_bulk_that_is_queued() {
+fn a_result_does_not_wait_behind_bulk_that_is_queued() {
     // req: STR-015
     let mut evil = Evil::against(DeviceRole::Phone);
     let _ = evil.device.app.content.insert(b"file".to_vec(), vec![5; 2_000_000]);
@@ -250,7 +250,7 @@ fn an_urgent_stream_goes_before_bulk_that_was_asked_for_earlier() {
 }
 
 #[test]
-fn mx18_answers_that_cannot_leave_are_capped() {
+fn answers_that_cannot_leave_are_capped() {
     // req: FRM-025
     let pings = |n: usize| vec![Frame::Ping { id: 1, rev: 0 }; n];
     let mut evil = against_phone(&pings(OWED_FRAMES_MAX));

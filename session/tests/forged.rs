@@ -9,7 +9,7 @@ use handfast_codec::limits::MESSAGE1_STARTS_MAX;
 use handfast_codec::relay::{DataKind, Peer, PeerInfo, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_handshake::key_schedule::psk_id;
-use handfast_session::{Event, LinkState, hazmat};
+use handfast_session::{Event, LinkState, testing};
 use handfast_testkit::{Clocked as _, World, keys};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng, TryCryptoRng, TryRng};
@@ -54,7 +54,7 @@ fn live() -> (World, Vec<u8>) {
     let now = Timestamp::from_micros(1_000_000);
     let ((phone, phone_start), (web, web_start), _) = keys::link(&mut rng);
     let recovery = psk_id(&phone.recovery, &phone.terms.mailbox);
-    let (phone, web) = (hazmat::phone_pairs(&phone, phone_start), hazmat::web_pairs(&web, web_start, true));
+    let (phone, web) = (testing::phone_pairs(&phone, phone_start), testing::web_pairs(&web, web_start, true));
     let mut world = World::of_rows(phone, web, now, rng);
     let tape = world.tape(DataKind::KK1, DeviceRole::Web, false);
     world.run_until_live();

@@ -9,7 +9,7 @@ use handfast_codec::relay::{Attach, DataKind, MailboxProof, RelayFrame};
 use handfast_codec::{DeviceRole, RelayName};
 use handfast_session::pairing::{KeysInUse, ShownCodes, peer_keys};
 use handfast_session::{ApiMisuse, LinkStatus, Pairing, PairingEvent, PairingOutput};
-use handfast_testkit::pairing::{ORIGIN, account, offering};
+use handfast_testkit::pairing::{ORIGIN, account, granted_terms};
 use handfast_testkit::raw::message;
 use handfast_testkit::relay::NAME;
 use handfast_testkit::{Clocked as _, Couple};
@@ -26,7 +26,7 @@ fn a_pairing_ends_in_a_link_that_both_sides_open() {
     // req: HSK-015, HSK-106, HSK-109
     let mut couple = Couple::new(1);
     couple.settle();
-    let early = couple.phone.machine.approve(couple.now, &mut couple.rng, &account(), offering());
+    let early = couple.phone.machine.approve(couple.now, &mut couple.rng, &account(), granted_terms());
     assert_eq!(early, Err(ApiMisuse::WrongState), "the check code was not typed");
     couple.type_code();
     assert!(couple.web.machine.is_frozen());
@@ -352,7 +352,7 @@ fn calls_that_do_not_fit_are_misuse_and_change_nothing() {
     let (now, mut rng) = (couple.now, couple.rng.clone());
     let wrong = Err(ApiMisuse::WrongState);
     assert_eq!(couple.phone.machine.enter_check_code(now, "0000"), wrong);
-    assert_eq!(couple.phone.machine.approve(now, &mut rng, &account(), offering()), wrong);
+    assert_eq!(couple.phone.machine.approve(now, &mut rng, &account(), granted_terms()), wrong);
     assert_eq!(couple.phone.machine.enter_confirmation(now, "00"), wrong);
     assert_eq!(couple.phone.machine.stop(now), wrong);
     assert_eq!(couple.web.machine.enter_confirmation(now, "00"), wrong);
@@ -361,7 +361,7 @@ fn calls_that_do_not_fit_are_misuse_and_change_nothing() {
     let bytes = bytes::BytesMut::from(&[1_u8][..]);
     assert_eq!(couple.phone.machine.handle_bytes(now, &mut rng, bytes), Err(ApiMisuse::NotOpen));
     let _ = couple.scan();
-    assert_eq!(couple.phone.machine.approve(now, &mut rng, &account(), offering()), wrong);
+    assert_eq!(couple.phone.machine.approve(now, &mut rng, &account(), granted_terms()), wrong);
     assert_eq!(couple.web.machine.enter_confirmation(now, "00"), wrong);
     couple.web.pairing_events.truncate(1);
     couple.confirm();

@@ -4,7 +4,7 @@
 
 use crate::pairing_peers::by_hand::state;
 use handfast_codec::payload::{Xk1, Xk2};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::versions::Versions;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys};
 use handfast_handshake::pairing::web::Code;
@@ -19,7 +19,7 @@ use handfast_testkit::relay;
 const TRIES: u32 = 30_000;
 
 /// Message 1 to the page with an ephemeral key that is drawn from this number.
-fn message1(offer: &Offer, context: &PairingContext, draw: u32) -> (HandshakeState, Vec<u8>) {
+fn message1(offer: &QrOffer, context: &PairingContext, draw: u32) -> (HandshakeState, Vec<u8>) {
     let mut e = [0x31; 32];
     e[..4].copy_from_slice(&draw.to_be_bytes());
     let keys =
@@ -31,7 +31,7 @@ fn message1(offer: &Offer, context: &PairingContext, draw: u32) -> (HandshakeSta
 /// The digits of the phone, which has scanned the attacker's code and read an honest message 2 of the attacker.
 fn digits_of_the_phone(couple: &mut Couple, context: &PairingContext) -> String {
     let own = Code::generate(relay::name(), &mut couple.rng).unwrap();
-    let offer = Offer::decode(&own.offer().encode()).unwrap();
+    let offer = QrOffer::decode(&own.offer().encode()).unwrap();
     let (victim, message1) = phone::start(&offer, context, &mut couple.rng).unwrap();
     let (page, message2) = own.read_message1(context, &claims(), &message1, &mut couple.rng).unwrap();
     let digits = page.check_code().to_string();

@@ -12,7 +12,7 @@ use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::identity::SigningKey;
 use handfast_session::PairingEvent;
-use handfast_testkit::pairing::{Party, account, offering};
+use handfast_testkit::pairing::{Party, account, granted_terms};
 use handfast_testkit::{Clocked as _, Couple};
 
 const PHONE: DeviceRole = DeviceRole::Phone;
@@ -201,7 +201,7 @@ impl Case<Web> {
             }
             "APPROVE" => {
                 let Couple { phone, rng, .. } = &mut self.couple;
-                let done = phone.machine.approve(now, rng, &account(), offering());
+                let done = phone.machine.approve(now, rng, &account(), granted_terms());
                 self.note(&done);
             }
             "REFUSE" => {
@@ -251,7 +251,7 @@ impl Case<Web> {
             return "AWAIT_CODE";
         }
         let Couple { phone, rng, .. } = &mut self.couple;
-        if phone.machine.approve(now, rng, &account(), offering()).is_ok() {
+        if phone.machine.approve(now, rng, &account(), granted_terms()).is_ok() {
             return "AWAIT_USER";
         }
         if self.peer.got(&self.couple, DataKind::PAIRING) > 0 { "AWAIT_MESSAGE_2" } else { "AWAIT_PEER" }

@@ -171,7 +171,7 @@ fn a_digest_of_the_future_is_refused() {
 }
 
 #[test]
-fn re13_a_web_that_takes_nothing_holds_64_kib_of_rows_at_most() {
+fn a_web_that_takes_nothing_holds_64_kib_of_rows_at_most() {
     // req: SYN-004
     let mut evil = Evil::against(DeviceRole::Phone);
     for _ in 0..2_000 {
@@ -203,7 +203,7 @@ fn re13_a_web_that_takes_nothing_holds_64_kib_of_rows_at_most() {
 }
 
 #[test]
-fn syn_034_the_cursor_of_a_digest_is_the_subscriptions() {
+fn the_cursor_of_a_digest_is_the_subscriptions() {
     // req: SYN-034
     assert_eq!(after(&[digest(5), delta(5, 6, 0, 0)]), None);
     assert_eq!(after(&[digest(5), delta(0, 6, 0, 0)]), Some(ErrorCode::SEQ_GAP));

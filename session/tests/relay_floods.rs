@@ -32,7 +32,7 @@ fn floods(role: DeviceRole) -> [(&'static str, Bytes); 5] {
 }
 
 #[test]
-fn rl12_a_relay_that_floods_control_frames_gets_one_answer_each_at_most() {
+fn a_relay_that_floods_control_frames_gets_one_answer_each_at_most() {
     for role in [DeviceRole::Phone, DeviceRole::Web] {
         let mut world = World::live(12);
         let mut rng = ChaCha20Rng::seed_from_u64(12);

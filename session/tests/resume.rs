@@ -46,7 +46,7 @@ fn frames_until(budget: usize) -> impl FnMut(DeviceRole, &[u8]) -> bool {
 }
 
 #[test]
-fn re01_messages_are_neither_doubled_nor_lost_over_five_hundred_cuts() {
+fn messages_are_neither_doubled_nor_lost_over_five_hundred_cuts() {
     // req: RES-001, RES-003, RES-026
     let mut world = World::live(101);
     let mut rng = ChaCha20Rng::seed_from_u64(1);
@@ -62,7 +62,7 @@ fn re01_messages_are_neither_doubled_nor_lost_over_five_hundred_cuts() {
 }
 
 #[test]
-fn re02_a_cut_before_or_after_every_frame_leaves_the_acknowledgements_right() {
+fn a_cut_before_or_after_every_frame_leaves_the_acknowledgements_right() {
     // req: RES-002
     for cut in 1..40 {
         let mut world = World::live(102);
@@ -78,7 +78,7 @@ fn re02_a_cut_before_or_after_every_frame_leaves_the_acknowledgements_right() {
 }
 
 #[test]
-fn re03_counters_pass_the_width_of_32_bits() {
+fn counters_pass_the_width_of_32_bits() {
     let mut world = World::linked(103);
     let near = u64::from(u32::MAX) - 1;
     for device in [&mut world.phone, &mut world.web] {
@@ -102,7 +102,7 @@ fn re03_counters_pass_the_width_of_32_bits() {
 }
 
 #[test]
-fn re04_an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
+fn an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
     // req: RES-007
     let mut evil = Evil::against(DeviceRole::Web);
     for _ in 0..3 {
@@ -125,7 +125,7 @@ fn re04_an_ack_that_goes_back_is_ignored_and_one_of_the_future_is_not() {
 }
 
 #[test]
-fn re04_a_message_that_comes_again_is_acknowledged_again() {
+fn a_message_that_comes_again_is_acknowledged_again() {
     // req: RES-003
     let mut evil = Evil::against(DeviceRole::Phone);
     let command = Frame::Msg { seq: 1, part: 0, last: 0, body: commands::command(1, 1, b"x") };
@@ -142,7 +142,7 @@ fn re04_a_message_that_comes_again_is_acknowledged_again() {
 }
 
 #[test]
-fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
+fn frames_of_the_old_connection_change_nothing_in_the_new_one() {
     let mut world = World::live(105);
     let old = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&old);
@@ -171,7 +171,7 @@ fn re05_frames_of_the_old_connection_change_nothing_in_the_new_one() {
 }
 
 #[test]
-fn re07_connections_without_end_leave_nothing_behind() {
+fn connections_without_end_leave_nothing_behind() {
     let mut world = World::live(107);
     let _ = world.send("0");
     settled(&mut world, 1);
@@ -192,7 +192,7 @@ fn re07_connections_without_end_leave_nothing_behind() {
 }
 
 #[test]
-fn re08_what_happens_while_apart_arrives_however_long_it_was() {
+fn what_happens_while_apart_arrives_however_long_it_was() {
     for (seed, apart) in (0..).zip([100, 1_000, 60_000, 600_000, 86_400_000]) {
         let mut world = World::linked(1_080 + seed);
         world.web.app.want_collections = vec![b"a".to_vec()];
@@ -209,7 +209,7 @@ fn re08_what_happens_while_apart_arrives_however_long_it_was() {
 }
 
 #[test]
-fn re09_attempts_that_nobody_answers_become_no_storm() {
+fn attempts_that_nobody_answers_become_no_storm() {
     let mut world = World::linked(109);
     let count = Rc::new(RefCell::new(0));
     let counted = Rc::clone(&count);
@@ -227,7 +227,7 @@ fn re09_attempts_that_nobody_answers_become_no_storm() {
 }
 
 #[test]
-fn re10_a_connection_whose_first_answers_are_lost_is_left_in_time() {
+fn a_connection_whose_first_answers_are_lost_is_left_in_time() {
     // req: TIM-003
     for (role, frames) in ROLES.into_iter().flat_map(|role| (1..4).map(move |n| (role, n))) {
         let mut world = World::linked(110);
@@ -250,7 +250,7 @@ fn re10_a_connection_whose_first_answers_are_lost_is_left_in_time() {
 }
 
 #[test]
-fn re11_a_relay_that_drops_doubles_and_reorders_delays_and_nothing_else() {
+fn a_relay_that_drops_doubles_and_reorders_delays_and_nothing_else() {
     let mut world = World::live(111);
     let rng = RefCell::new(ChaCha20Rng::seed_from_u64(11));
     let held: Rc<RefCell<VecDeque<(DeviceRole, Bytes)>>> = Rc::default();

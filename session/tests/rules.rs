@@ -10,7 +10,7 @@ use handfast_codec::ids::LogId;
 use handfast_codec::limits::DELTA_UNACKED_LEN_MAX;
 use handfast_codec::relay::{DataKind, RelayFrame, data_kind};
 use handfast_codec::{DeviceRole, ErrorCode};
-use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::testing::AnyEndpoint;
 use handfast_session::{Event, LinkState, SyncEvent};
 use handfast_testkit::commands;
 use handfast_testkit::evil::Evil;

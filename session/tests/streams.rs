@@ -35,7 +35,7 @@ fn streams(world: &World) -> usize {
 }
 
 #[test]
-fn mx08_both_sides_send_more_than_the_window_before_they_read() {
+fn both_sides_send_more_than_the_window_before_they_read() {
     for n in [1, 3, 8] {
         let mut world = World::live(200 + n);
         for i in 0..n {
@@ -55,7 +55,7 @@ fn mx08_both_sides_send_more_than_the_window_before_they_read() {
 }
 
 #[test]
-fn mx09_streams_one_after_another_leave_nothing() {
+fn streams_one_after_another_leave_nothing() {
     let mut world = World::live(210);
     let rows = (world.phone.disk.pairs.len(), world.web.disk.pairs.len());
     for n in 0..300 {
@@ -68,7 +68,7 @@ fn mx09_streams_one_after_another_leave_nothing() {
 }
 
 #[test]
-fn mx13_the_end_is_seen_when_it_comes_exactly_with_the_window() {
+fn the_end_is_seen_when_it_comes_exactly_with_the_window() {
     // req: STR-008
     for window in [65_536, 262_144] {
         for len in [window - 1, window, window + 1] {
@@ -84,7 +84,7 @@ fn mx13_the_end_is_seen_when_it_comes_exactly_with_the_window() {
 }
 
 #[test]
-fn mx14_late_frames_of_a_stopped_stream_do_not_end_the_session() {
+fn late_frames_of_a_stopped_stream_do_not_end_the_session() {
     // req: STR-009
     let mut rng = ChaCha20Rng::seed_from_u64(14);
     for round in 0..150 {
@@ -107,7 +107,7 @@ fn mx14_late_frames_of_a_stopped_stream_do_not_end_the_session() {
 }
 
 #[test]
-fn mx15_what_was_sent_just_before_the_end_arrives_once() {
+fn what_was_sent_just_before_the_end_arrives_once() {
     // req: RES-001
     for steps in 0..12 {
         let mut world = World::live(230 + steps);
@@ -122,7 +122,7 @@ fn mx15_what_was_sent_just_before_the_end_arrives_once() {
 }
 
 #[test]
-fn mx17_a_wire_that_stalls_in_the_middle_of_a_message_holds_nobody_for_ever() {
+fn a_wire_that_stalls_in_the_middle_of_a_message_holds_nobody_for_ever() {
     // req: TIM-003
     let mut world = World::live(240);
     let _ = world.web.send(world.now, &Bytes::from(vec![b'x'; 60_000])).unwrap();
@@ -202,7 +202,7 @@ fn fresh_keys_are_made_without_a_seam() {
 }
 
 #[test]
-fn xc06_records_have_eight_sizes_and_no_other() {
+fn records_have_eight_sizes_and_no_other() {
     // req: CHN-001
     let mut world = World::live(270);
     let sizes = std::rc::Rc::new(std::cell::RefCell::new(std::collections::BTreeSet::new()));

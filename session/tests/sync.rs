@@ -99,7 +99,7 @@ fn a_digest_is_due_after_a_thousand_deltas_and_not_before() {
 }
 
 #[test]
-fn re14_a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_on() {
+fn a_companion_behind_the_log_gets_a_snapshot_in_pages_while_live_rows_go_on() {
     // req: SYN-013, SYN-014, SYN-028
     let mut world = synced(3, 50);
     world.crash(DeviceRole::Web);
@@ -162,7 +162,7 @@ fn a_subscription_that_falls_behind_the_log_is_ended_with_a_snapshot() {
 }
 
 #[test]
-fn re09_a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
+fn a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
     // req: SYN-019
     let mut world = synced(6, 20);
     world.web.app.wrong_digest = true;
@@ -178,7 +178,7 @@ fn re09_a_collection_that_never_matches_gets_three_snapshots_and_is_reported() {
 }
 
 #[test]
-fn re09_pages_that_cannot_be_read_are_asked_for_three_times() {
+fn pages_that_cannot_be_read_are_asked_for_three_times() {
     // req: SYN-019
     let mut world = World::linked(7);
     world.web.app.want_collections = vec![b"a".to_vec()];
@@ -246,7 +246,7 @@ fn a_subscription_left_and_taken_again_at_once_loses_nothing() {
 }
 
 #[test]
-fn re15_a_cursor_above_the_phones_log_gets_a_snapshot() {
+fn a_cursor_above_the_phones_log_gets_a_snapshot() {
     // req: SYN-025
     let mut world = synced(12, 30);
     world.crash(DeviceRole::Web);
@@ -287,7 +287,7 @@ fn a_quiet_collection_does_not_fall_behind_the_log() {
 }
 
 #[test]
-fn re15_rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
+fn rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
     // req: RES-023
     let mut world = synced(15, 30);
     let before = world.phone.disk.clone();
@@ -311,7 +311,7 @@ fn re15_rows_that_a_rolled_back_phone_wrote_anew_under_old_revisions_arrive() {
 }
 
 #[test]
-fn re15_a_phone_that_lost_rows_alone_is_noticed_by_the_revision_that_the_companion_knows() {
+fn a_phone_that_lost_rows_alone_is_noticed_by_the_revision_that_the_companion_knows() {
     // req: RES-020, RES-023
     let mut world = synced(16, 30);
     add(&mut world, b"a", 3);
@@ -331,7 +331,7 @@ fn re15_a_phone_that_lost_rows_alone_is_noticed_by_the_revision_that_the_compani
 }
 
 #[test]
-fn msg_062_a_collection_of_which_nothing_is_kept_begins_at_the_newest_revision() {
+fn a_collection_of_which_nothing_is_kept_begins_at_the_newest_revision() {
     // req: MSG-062
     let mut world = World::live(17);
     add(&mut world, b"a", 40);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor, RowId};
 use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
-use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::testing::AnyEndpoint;
 use handfast_session::{
     ApiMisuse, Event, LinkRows, Message, Repeat, RowDigest, SendError, StreamEnd, StreamEvent, SyncEvent,
     Value,

@@ -15,7 +15,7 @@ use handfast_handshake::link::{PhoneLink, WebLink};
 use handfast_handshake::reconnect::{self, LinkContext};
 use handfast_handshake::record::{Opener, Sealer};
 use handfast_handshake::secret::Psk;
-use handfast_session::{Event, hazmat};
+use handfast_session::{Event, testing};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use reference_relay::core::SocketId;
@@ -108,7 +108,7 @@ impl Evil {
                 (Device::new(role, rows, now, &mut rng), Link::Web(web))
             }
             DeviceRole::Web => {
-                let rows = hazmat::web_pairs(&web, web_start, active);
+                let rows = testing::web_pairs(&web, web_start, active);
                 (Device::new(role, rows, now, &mut rng), Link::Phone(phone))
             }
         };

@@ -3,7 +3,7 @@
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
 use handfast_session::LinkRows;
-use handfast_session::hazmat::{self, Linked};
+use handfast_session::testing::{self, Linked};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{CryptoRng, SeedableRng};
 
@@ -24,12 +24,12 @@ pub fn linked(rng: &mut dyn CryptoRng) -> (LinkRows, LinkRows) {
 
 /// The rows of a phone's side; the link is OFFERED unless `active`.
 pub fn phone_rows((link, start): (PhoneLink, Start), active: bool) -> LinkRows {
-    if active { hazmat::phone_pairs(&link, start) } else { hazmat::offered_pairs(&link, start) }
+    if active { testing::phone_pairs(&link, start) } else { testing::offered_pairs(&link, start) }
 }
 
 /// The rows of a web's side; the link is PENDING unless `active`.
 pub fn web_rows((link, start): (WebLink, Start), active: bool) -> LinkRows {
-    hazmat::web_pairs(&link, start, active)
+    testing::web_pairs(&link, start, active)
 }
 
 impl World {

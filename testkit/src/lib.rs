@@ -12,7 +12,7 @@
 //! | [`process`] | programs that a test starts |
 //! | [`keys`], [`commands`], [`frames`] | links and commands whose keys are fixed, and frames of them |
 //!
-//! It switches on `hazmat`: nothing that ships may depend on it.
+//! It switches on `testing`: nothing that ships may depend on it.
 #![expect(
     missing_docs,
     missing_debug_implementations,

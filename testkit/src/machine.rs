@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use handfast_codec::Timestamp;
-use handfast_session::hazmat::{AnyEndpoint, AnyRole};
 use handfast_session::role::Role;
+use handfast_session::testing::{AnyEndpoint, AnyRole};
 use handfast_session::{ApiMisuse, CommitId, Endpoint, Event, Output, Pairing, PairingEvent, PairingOutput};
 use rand_chacha::rand_core::CryptoRng;
 

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use handfast_codec::ids::{CompanionId, MailboxId};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::{DeviceRole, RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
-use handfast_handshake::pairing::phone::Offering;
+use handfast_handshake::pairing::phone::GrantedTerms;
 use handfast_handshake::pairing::{Claims, mailbox};
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{LinkRows, Pairing, PairingEvent};
@@ -37,8 +37,8 @@ pub fn account() -> SigningKey {
 }
 
 /// What the phone's user approves.
-pub fn offering() -> Offering {
-    Offering {
+pub fn granted_terms() -> GrantedTerms {
+    GrantedTerms {
         account_name: "Ada".into(),
         companion: CompanionId::from_bytes([3; 16]),
         serial: 1,
@@ -60,15 +60,15 @@ pub fn web(
 }
 
 /// A phone that has read a code.
-pub fn phone(offer: Offer, in_use: KeysInUse, now: Timestamp, rng: &mut dyn CryptoRng) -> Party {
+pub fn phone(offer: QrOffer, in_use: KeysInUse, now: Timestamp, rng: &mut dyn CryptoRng) -> Party {
     let pairing = Pairing::phone(offer, relay::name(), in_use, now, rng);
     Host::bare(DeviceRole::Phone, pairing, LinkRows::new(), now)
 }
 
 impl Party {
     /// The code that is shown, as a phone reads it.
-    pub fn offer(&self) -> Offer {
-        Offer::decode(&self.machine.offer_text().unwrap()).unwrap()
+    pub fn offer(&self) -> QrOffer {
+        QrOffer::decode(&self.machine.offer_text().unwrap()).unwrap()
     }
 
     /// Whether rows of a link are stored.
@@ -124,7 +124,7 @@ impl Couple {
     }
 
     /// What a second phone reads off the screen.
-    pub fn offer(&self) -> Offer {
+    pub fn offer(&self) -> QrOffer {
         self.web.offer()
     }
 
@@ -161,7 +161,7 @@ impl Couple {
 
     /// The user, who is asked, approves.
     pub fn say_yes(&mut self) {
-        self.phone.machine.approve(self.now, &mut self.rng, &account(), offering()).unwrap();
+        self.phone.machine.approve(self.now, &mut self.rng, &account(), granted_terms()).unwrap();
         self.settle();
     }
 

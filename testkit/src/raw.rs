@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachmentId, BootId, MailboxId};
 use handfast_codec::link::LinkFrame;
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::record::{RecordBuilder, decode_link_record};
 use handfast_codec::relay::{
     Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RECORD_HEADER, RelayFrame,
@@ -164,7 +164,7 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// `psk = Expand(Extract("pair", secret), "pair psk" || Wq, 32)`, from the text of the specification.
-pub fn pairing_psk(offer: &Offer) -> Psk {
+pub fn pairing_psk(offer: &QrOffer) -> Psk {
     let prk = hmac(b"handfast/1 pair", &[offer.secret()]);
     Psk::from_bytes(hmac(&prk, &[b"handfast/1 pair psk", offer.web_key.as_bytes(), &[1]]))
 }

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn frm_024_items_and_lists_have_a_maximum() {
+    fn items_and_lists_have_a_maximum() {
         // req: FRM-024
         assert!(Items::build([vec![1; ITEM_LEN_MAX]]).is_some());
         assert!(Items::build([vec![1; ITEM_LEN_MAX + 1]]).is_none());

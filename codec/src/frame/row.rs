@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn msg_060_a_row_of_two_numbers_has_a_name_of_16_bytes() {
+    fn a_row_of_two_numbers_has_a_name_of_16_bytes() {
         // req: MSG-060
         let id = RowId::from_pair(1, 0x0203);
         assert_eq!(id.as_bytes(), b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x02\x03");
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn frm_024_a_row_id_has_1_to_32_bytes() {
+    fn a_row_id_has_1_to_32_bytes() {
         // req: FRM-024, SYN-009, SYN-084
         let row = |len: u8| item(&[&[len][..], &[9; 33][..usize::from(len)], &[1]].concat());
         assert!(Row::decode(&row(ROW_ID_LEN_MAX.try_into().unwrap())).is_ok());

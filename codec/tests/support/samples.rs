@@ -10,7 +10,7 @@ use handfast_codec::ids::{
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, ResumeBlock, Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, Opening, RelayRef};
+use handfast_codec::qr::{Opening, QrOffer, RelayRef};
 use handfast_codec::relay::{
     Attach, Attached, DataKind, Hello, MailboxProof, Peer, PeerInfo, RelayFrame, Wake, WakeFailure,
 };
@@ -217,8 +217,8 @@ pub(crate) fn kk2_quarantine() -> Kk2 {
     Kk2 { resume: None, commands: None, quarantine: true, ..kk2() }
 }
 
-pub(crate) fn offer() -> Offer {
-    Offer::new(DhPublic::from_bytes([9; 32]), [0xc5; 32], RelayRef::Host(name())).unwrap()
+pub(crate) fn offer() -> QrOffer {
+    QrOffer::new(DhPublic::from_bytes([9; 32]), [0xc5; 32], RelayRef::Host(name())).unwrap()
 }
 
 /// Every sample of this file in its encoded form.

@@ -8,14 +8,14 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::Timestamp;
 use handfast_codec::ids::{CommandKey, CompanionId, LogId, Signature};
 use handfast_codec::link::LinkFrame;
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
-use handfast_handshake::pairing::phone::Offering;
-use handfast_session::hazmat::AnyEndpoint;
+use handfast_handshake::pairing::phone::GrantedTerms;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::resume::Verdict;
+use handfast_session::testing::AnyEndpoint;
 use handfast_session::{
     Commit, Event, LinkRows, LinkRowsTxn, Message, Output, Pairing, PairingEvent, PairingOutput, SyncEvent,
 };
@@ -99,7 +99,7 @@ impl Other {
     /// As the phone: scans a code.
     pub(super) fn scan(&mut self, hub: &mut Hub, text: &str) -> Result<()> {
         self.pairs = LinkRows::new();
-        let offer = Offer::decode(text)?;
+        let offer = QrOffer::decode(text)?;
         let pairing = Pairing::phone(offer, hub.name.clone(), KeysInUse::none(), self.now(), &mut self.rng);
         self.begin(hub, Machine::Code(Box::new(pairing)));
         Ok(())
@@ -123,7 +123,7 @@ impl Other {
     /// As the phone: its user approves.
     pub(super) fn approve(&mut self) -> Result<()> {
         let now = self.now();
-        let offering = Offering {
+        let granted = GrantedTerms {
             account_name: "Runner".to_owned(),
             companion: CompanionId::from_bytes(fresh("companion")),
             serial: 1,
@@ -131,7 +131,7 @@ impl Other {
             idle_days: 14,
         };
         let Some(Machine::Code(pairing)) = &mut self.machine else { return Err(anyhow!("there is no code")) };
-        Ok(pairing.approve(now, &mut self.rng, &self.key, offering)?)
+        Ok(pairing.approve(now, &mut self.rng, &self.key, granted)?)
     }
 
     /// As the web: its user types the number that the phone shows, or says that it shows none.

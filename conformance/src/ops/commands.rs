@@ -6,7 +6,7 @@ use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope};
 use handfast_codec::ids::{CommandKey, MailboxId};
 use handfast_handshake::key_schedule::old_command_key;
 use handfast_session::Repeat;
-use handfast_session::hazmat::{PhoneCommands, WebCommands};
+use handfast_session::testing::{PhoneCommands, WebCommands};
 use serde_json::{Map, Value, json};
 
 use super::outcome::{Ending, Outcome};

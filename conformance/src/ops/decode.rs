@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use handfast_codec::error::DecodeError;
 use handfast_codec::payload::{Kk1, Kk2, Xk1, Xk2, Xk3};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::record::{RecordBuilder, decode_link_record, decode_record_from};
 use handfast_codec::relay::{DATA_HEADER_LEN, RelayFrame};
 use handfast_codec::role::DeviceRole;
@@ -24,7 +24,7 @@ fn decoded<T>(decoded: Result<T, DecodeError>, then: impl FnOnce(T) -> Result<Va
 
 pub(super) fn qr(input: &Map<String, Value>) -> Result<Ending> {
     let text = input.text("text")?;
-    decoded(Offer::decode(text), |offer| {
+    decoded(QrOffer::decode(text), |offer| {
         ensure!(offer.encode().as_str() == text, "a code has one text");
         Ok(describe::offer(&offer))
     })

@@ -8,7 +8,7 @@ use handfast_codec::ids::{
 };
 use handfast_codec::link::{LinkCert, LinkFrame};
 use handfast_codec::payload::Xk3;
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{QrOffer, RelayRef};
 use handfast_codec::record::RecordBuilder;
 use handfast_codec::signed::{self, CertificateFields};
 use handfast_handshake::hazmat;
@@ -35,7 +35,7 @@ struct Messages {
 
 /// What the pairing is about, from the code and the relay.
 struct Setting {
-    offer: Offer,
+    offer: QrOffer,
     opening: [u8; 32],
     relay: RelayName,
     mailbox: [u8; 16],
@@ -49,7 +49,7 @@ fn setting(input: &Object) -> Result<Setting> {
     let opening = input.array("opening")?;
     let secret = derive::code_secret(wq.public().as_bytes(), &opening);
     let offer =
-        Offer::new(wq.public(), secret, RelayRef::Host(relay.clone())).context("the relay fits a code")?;
+        QrOffer::new(wq.public(), secret, RelayRef::Host(relay.clone())).context("the relay fits a code")?;
     let (mailbox, psk) = derive::pairing(wq.public().as_bytes(), offer.secret());
     let prologue = signed::pairing_prologue(
         &offer.payload_without_secret(),

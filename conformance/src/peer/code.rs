@@ -1,12 +1,12 @@
 //! A code that the faulty peer shows or has scanned.
 
 use handfast_codec::ids::{AttachKey, DhPublic, SigningPublic};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_handshake::noise::HandshakeState;
 
 /// A code and what has come of it.
 pub(super) struct Code {
-    pub(super) offer: Offer,
+    pub(super) offer: QrOffer,
     /// The code's secret key, where the runner has shown it.
     pub(super) wq: [u8; 32],
     /// What the code commits to: known to who shows it, and told by message 2.

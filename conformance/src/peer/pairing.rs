@@ -6,7 +6,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::{AttachKey, AttachmentId, DhPublic, MailboxId};
 use handfast_codec::link::LinkFrame;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, Opening, RelayRef};
+use handfast_codec::qr::{Opening, QrOffer, RelayRef};
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use handfast_codec::signed;
@@ -87,7 +87,7 @@ impl<'a> Peer<'a> {
                 let relay = own(RelayName::parse(RELAY))?;
                 let key = DhSecret::from_bytes(wq).public();
                 let secret = derive::code_secret(committed.as_bytes(), &opening);
-                let offer = own(Offer::new(key, secret, RelayRef::Host(relay)).ok_or("an offer"))?;
+                let offer = own(QrOffer::new(key, secret, RelayRef::Host(relay)).ok_or("an offer"))?;
                 let text = offer.encode();
                 peer.ask("session.pair", json!({ "role": "phone", "relay": RELAY, "code": text.as_str() }))?;
                 offer
@@ -97,7 +97,7 @@ impl<'a> Peer<'a> {
                 let Some(text) = peer.told.iter().find_map(|told| told.strip_prefix("code ")) else {
                     return wrong("a web shows a code: `code TEXT` is not told");
                 };
-                match Offer::decode(text) {
+                match QrOffer::decode(text) {
                     Ok(offer) => offer,
                     Err(error) => return wrong(format!("its code is refused with {}", error.code())),
                 }

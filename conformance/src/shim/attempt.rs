@@ -3,11 +3,11 @@
 use anyhow::{Context as _, Result, anyhow, bail};
 use bytes::BytesMut;
 use handfast_codec::ids::CompanionId;
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::{RelayName, Timestamp};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::Claims;
-use handfast_handshake::pairing::phone::Offering;
+use handfast_handshake::pairing::phone::GrantedTerms;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{LinkRows, LinkRowsTxn, Pairing, PairingEvent, PairingOutput};
 use rand_chacha::ChaCha20Rng;
@@ -61,7 +61,7 @@ impl Attempt {
         let mut told = Vec::new();
         let pairing = match input.text("role")? {
             "phone" => {
-                Pairing::phone(Offer::decode(input.text("code")?)?, relay, KeysInUse::none(), now, &mut rng)
+                Pairing::phone(QrOffer::decode(input.text("code")?)?, relay, KeysInUse::none(), now, &mut rng)
             }
             "web" => {
                 let claims = Claims { label: "Shim".to_owned(), origin: String::new(), grants: 7 };
@@ -98,14 +98,14 @@ impl Attempt {
         let done = match input.text("verb")? {
             "type" => self.pairing.enter_check_code(now, input.text("digits")?),
             "approve" if input.flag("yes")? => {
-                let offering = Offering {
+                let granted = GrantedTerms {
                     account_name: "Shim".to_owned(),
                     companion: CompanionId::from_bytes([3; 16]),
                     serial: 1,
                     grants: 7,
                     idle_days: 14,
                 };
-                self.pairing.approve(now, &mut self.rng, &SigningKey::from_bytes([4; 32]), offering)
+                self.pairing.approve(now, &mut self.rng, &SigningKey::from_bytes([4; 32]), granted)
             }
             "approve" => {
                 self.pairing.refuse(now);

@@ -9,7 +9,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Collection, OpenKind, RowId};
 use handfast_codec::ids::{CommandKey, LogId};
 use handfast_codec::role::DeviceRole;
-use handfast_session::hazmat::{self, AnyEndpoint};
+use handfast_session::testing::{self, AnyEndpoint};
 use handfast_session::{
     Commit, CompanionEndpoint, Event, LinkRows, LinkRowsTxn, Message, Output, Repeat, RowDigest, StreamEvent,
     SyncEvent,
@@ -55,11 +55,11 @@ impl Session {
         let (role, pairs) = match input.text("role")? {
             "phone" => {
                 let (link, start) = link_keys::phone(link)?;
-                (DeviceRole::Phone, hazmat::phone_pairs(&link, start))
+                (DeviceRole::Phone, testing::phone_pairs(&link, start))
             }
             "web" => {
                 let (link, start) = link_keys::web(link)?;
-                (DeviceRole::Web, hazmat::web_pairs(&link, start, true))
+                (DeviceRole::Web, testing::web_pairs(&link, start, true))
             }
             other => bail!("{other} is no role of a link"),
         };

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::{Collection, Items, OpenKind, RowId};
 use handfast_codec::ids::CommandKey;
 use handfast_codec::{DeviceRole, Timestamp};
-use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::testing::AnyEndpoint;
 use handfast_session::{
     Commit, Event, LinkRows, LinkRowsTxn, Message, Repeat, RowDigest, SendError, StreamEnd, StreamEvent,
     SyncEvent,

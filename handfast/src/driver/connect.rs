@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tim_022_a_relay_may_ask_for_300_seconds_at_most() {
+    async fn a_relay_may_ask_for_300_seconds_at_most() {
         // req: TIM-022
         let (connector, name) =
             (Connector::new().expect("TLS"), RelayName::parse("relay.test").expect("a name"));

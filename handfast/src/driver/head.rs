@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tim_020_a_head_in_single_bytes_comes_out_whole() {
+    async fn a_head_in_single_bytes_comes_out_whole() {
         // req: TIM-020
         let head = b"HTTP/1.1 101 Switching Protocols\r\nA: b\r\n\r\n";
         let mut input = bytes(head);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tim_021_a_head_has_a_limit() {
+    async fn a_head_has_a_limit() {
         // req: TIM-021
         let head = |len: usize| {
             let mut head = b"HTTP/1.1 101 x\r\nA: ".to_vec();

@@ -7,12 +7,12 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use handfast_codec::ids::{CommandKey, MailboxId};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::{ErrorCode, RelayName, Timestamp};
 use handfast_handshake::pairing::Claims;
-use handfast_session::hazmat::Linked;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::role::Companion;
+use handfast_session::testing::Linked;
 use handfast_session::{
     Commit, CompanionEndpoint, Event, LinkRows, LinkRowsTxn, Message, Pairing, PairingEvent,
 };
@@ -294,7 +294,7 @@ fn scan(app: &mut App, rng: &mut ChaCha20Rng) -> AttemptId {
     let claims = Claims { label: "x".into(), origin: String::new(), grants: 1 };
     let codes = ShownCodes::default();
     let shown = Pairing::web(relay(), claims, &codes, KeysInUse::none(), NOW, rng).unwrap();
-    let offer = Offer::decode(&shown.offer_text().unwrap()).unwrap();
+    let offer = QrOffer::decode(&shown.offer_text().unwrap()).unwrap();
     let pairing = Pairing::phone(offer, relay(), KeysInUse::none(), NOW, rng);
     app.host.add_attempt(NOW, pairing, ())
 }

@@ -47,7 +47,7 @@ impl DeviceKey {
     }
 
     /// Returns a key with these bytes, for tests and the simulator.
-    #[cfg(feature = "hazmat")]
+    #[cfg(feature = "testing")]
     #[must_use]
     pub fn from_bytes(key: [u8; 32]) -> Self {
         Self(Box::new(key))

@@ -101,7 +101,7 @@ pub fn open(path: &Path, write: bool) -> Result<File, SqliteError> {
 /// The operating system's error.
 pub fn sync(file: &File) -> io::Result<()> {
     file.sync_all()?;
-    #[cfg(feature = "hazmat")]
+    #[cfg(feature = "testing")]
     crate::witness::synced(file)?;
     Ok(())
 }

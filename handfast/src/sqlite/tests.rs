@@ -107,7 +107,7 @@ fn the_device_key_is_made_once_and_a_damaged_one_is_refused() {
 }
 
 #[test]
-fn st02_versions_before_the_fix_and_the_withdrawn_one_are_refused() {
+fn versions_before_the_fix_and_the_withdrawn_one_are_refused() {
     for (number, is_good) in
         [(3_051_002, false), (3_051_003, true), (3_052_000, false), (3_052_001, true), (3_054_001, true)]
     {

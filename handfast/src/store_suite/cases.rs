@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use handfast_session::Op;
-use handfast_session::hazmat::commit;
+use handfast_session::testing::commit;
 
 use super::harness::{Fault, StoreHarness, Write, WriteError};
 use super::model::{LINK, OTHER, PLAIN, Pair, SECRET, delete_range, mixed, put, version};

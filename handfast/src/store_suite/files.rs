@@ -27,23 +27,23 @@ use super::harness::{StoreHarness, block_on};
 use super::model::{LINK, Model, OTHER};
 
 pub use damaged::{
-    damaged_files_are_never_taken_for_good_ones, other_versions_of_the_tables_are_left_alone,
-    st05_a_database_without_its_log_is_refused,
+    a_database_without_its_log_is_refused, damaged_files_are_never_taken_for_good_ones,
+    other_versions_of_the_tables_are_left_alone,
 };
 pub use database::{DatabaseHarness, DatabaseStore};
 pub use foreign::{
     a_foreign_reader_holds_nobody_up, a_foreign_writer_makes_the_store_busy_not_wrong,
-    st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing,
+    foreign_commits_and_checkpoints_in_a_storm_lose_nothing,
 };
 pub use full::{
     a_full_database_takes_nothing_and_goes_on_when_there_is_room,
     a_full_disk_ends_the_writes_and_loses_nothing, what_may_not_be_written_says_so,
 };
-pub use killed::st04_a_killed_process_leaves_whole_transactions;
+pub use killed::a_killed_process_leaves_whole_transactions;
 pub use small_disk::SmallDisk;
 pub use torn::{
-    st04_a_log_that_is_cut_or_scrambled_opens_to_a_prefix, st04_a_torn_checkpoint_changes_nothing,
-    st04_a_torn_commit_is_there_whole_or_not_at_all,
+    a_log_that_is_cut_or_scrambled_opens_to_a_prefix, a_torn_checkpoint_changes_nothing,
+    a_torn_commit_is_there_whole_or_not_at_all,
 };
 
 /// A store in SQLite whose files are in one directory.
@@ -73,12 +73,12 @@ pub trait FileHarness: StoreHarness {
 macro_rules! store_file_suite {
     ($harness:ty) => {
         $crate::store_file_suite! { $harness:
-            st04_a_torn_commit_is_there_whole_or_not_at_all
-            st04_a_torn_checkpoint_changes_nothing
-            st04_a_log_that_is_cut_or_scrambled_opens_to_a_prefix
-            st04_a_killed_process_leaves_whole_transactions
-            st05_a_database_without_its_log_is_refused
-            st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing
+            a_torn_commit_is_there_whole_or_not_at_all
+            a_torn_checkpoint_changes_nothing
+            a_log_that_is_cut_or_scrambled_opens_to_a_prefix
+            a_killed_process_leaves_whole_transactions
+            a_database_without_its_log_is_refused
+            foreign_commits_and_checkpoints_in_a_storm_lose_nothing
             a_foreign_writer_makes_the_store_busy_not_wrong
             a_foreign_reader_holds_nobody_up
             a_full_database_takes_nothing_and_goes_on_when_there_is_room

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use handfast_codec::ids::MailboxId;
 use handfast_session::VERSION_KEY;
-use handfast_session::hazmat::commit;
+use handfast_session::testing::commit;
 use handfast_session::{Commit, LinkRows, MemoryStore, Op};
 use zeroize::Zeroizing;
 

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use handfast_codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
 use handfast_codec::ids::{CompanionId, ContentId, LogId, MailboxId};
 use handfast_codec::limits::ITEM_LEN_MAX;
-use handfast_codec::qr::{Offer, RelayRef};
+use handfast_codec::qr::{QrOffer, RelayRef};
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::identity::SigningKey;
-use handfast_handshake::pairing::phone::Offering;
+use handfast_handshake::pairing::phone::GrantedTerms;
 use handfast_media::Outgoing;
 use handfast_session::{
     Event, LinkRows, Message, Pairing, PhoneEndpoint, Repeat, RowList, SendError, StreamEvent, SyncEvent,
@@ -185,7 +185,7 @@ impl<A: PhoneApp> Tether<Phone<A>> {
     /// [`TetherError::Input`] if the text is no code, or names no relay; a failure of the store.
     pub fn scan(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, code: &str) -> Result<(), TetherError> {
         let offer =
-            Offer::decode(code).map_err(|error| TetherError::Input(format!("not a code: {error}")))?;
+            QrOffer::decode(code).map_err(|error| TetherError::Input(format!("not a code: {error}")))?;
         let RelayRef::Host(relay) = offer.relay.clone() else {
             return Err(TetherError::Input("the code names no relay that this program knows".to_owned()));
         };
@@ -208,7 +208,7 @@ impl<A: PhoneApp> Tether<Phone<A>> {
     ) -> Result<(), TetherError> {
         let mut companion = [0; 16];
         rng.fill_bytes(&mut companion);
-        let offering = Offering {
+        let granted = GrantedTerms {
             account_name: account_name.to_owned(),
             companion: CompanionId::from_bytes(companion),
             serial: self.store.next_serial()?,
@@ -216,7 +216,7 @@ impl<A: PhoneApp> Tether<Phone<A>> {
             idle_days: IDLE_DAYS,
         };
         let Some(attempt) = self.host.attempts_mut().last() else { return self.pairing().map(drop) };
-        Ok(attempt.pairing.approve(now, rng, &self.role.account, offering)?)
+        Ok(attempt.pairing.approve(now, rng, &self.role.account, granted)?)
     }
 
     /// Revokes a link: its companion is told whenever it connects, and deletes its keys. [`Event::RevokedTold`] follows when it was told.

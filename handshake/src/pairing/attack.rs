@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::payload::Xk2;
-use handfast_codec::qr::{Offer, Opening, RelayRef};
+use handfast_codec::qr::{Opening, QrOffer, RelayRef};
 use rand_core::CryptoRng;
 
 use super::phone::{AwaitApproval, AwaitMessage2};
@@ -84,7 +84,7 @@ fn answered(code: Code, message1: &[u8], rng: &mut dyn CryptoRng) -> (AwaitMessa
     code.read_message1(&context(), &claims, message1, rng).expect("message 1 is read")
 }
 
-fn scanned(offer: &Offer, rng: &mut dyn CryptoRng) -> (AwaitMessage2, Vec<u8>) {
+fn scanned(offer: &QrOffer, rng: &mut dyn CryptoRng) -> (AwaitMessage2, Vec<u8>) {
     phone::start(offer, &context(), rng).expect("starts")
 }
 
@@ -92,7 +92,7 @@ fn scanned(offer: &Offer, rng: &mut dyn CryptoRng) -> (AwaitMessage2, Vec<u8>) {
 struct Own {
     wq: DhSecret,
     opening: [u8; 32],
-    offer: Offer,
+    offer: QrOffer,
 }
 
 impl Own {
@@ -101,7 +101,7 @@ impl Own {
         rng.fill_bytes(&mut wq);
         rng.fill_bytes(&mut opening);
         let mut script = ScriptedRng::new(&[&wq, &opening]);
-        let offer = Offer::decode(&code(&mut script).offer().encode()).expect("the text decodes");
+        let offer = QrOffer::decode(&code(&mut script).offer().encode()).expect("the text decodes");
         Self { wq: DhSecret::from_bytes(wq), opening, offer }
     }
 
@@ -265,7 +265,7 @@ fn a_commitment_that_is_copied_beside_another_key_cannot_be_opened() {
     // req: QRP-011, HSK-096
     for seed in 0..20 {
         let PageFirst { mut rng, own, opening, secret, .. } = PageFirst::new(50_000 + seed);
-        let offer = Offer::new(own.wq.public(), secret, RelayRef::Host(context().relay));
+        let offer = QrOffer::new(own.wq.public(), secret, RelayRef::Host(context().relay));
         let copied = Own { offer: offer.expect("the name fits"), ..own };
         let (victim, message1) = scanned(&copied.offer, &mut rng);
         let state = copied.reads(&message1, &mut rng);

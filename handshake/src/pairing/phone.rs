@@ -8,7 +8,7 @@ use handfast_codec::ids::{CompanionId, Salt, Signature};
 use handfast_codec::limits::{CHECK_CODE_TRIES_MAX, IDLE_DAYS_MAX, LABEL_LEN_MAX, VARINT_MAX};
 use handfast_codec::link::LinkCert;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::signed;
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
@@ -76,7 +76,7 @@ pub struct WrongCode {
 /// The terms that the phone grants to a link.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "the terms that the application chooses")]
-pub struct Offering {
+pub struct GrantedTerms {
     /// The account's name, 1 to 64 bytes.
     pub account_name: String,
     /// A fresh id for the companion of the link.
@@ -90,7 +90,7 @@ pub struct Offering {
     pub idle_days: u16,
 }
 
-impl Offering {
+impl GrantedTerms {
     /// Refuses a term that the certificate cannot represent.
     fn check(&self) -> Result<(), HandshakeError> {
         let holds = (1..=LABEL_LEN_MAX).contains(&self.account_name.len())
@@ -104,7 +104,7 @@ impl Offering {
 /// The result of an approval. Store the link as OFFERED; after that send message 3 and `LINK_CERT`.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Offered {
+pub struct OfferedLink {
     /// The new link.
     pub link: PhoneLink,
     /// The initial state of the link's ratchet and session.
@@ -125,7 +125,7 @@ pub struct Offered {
 ///
 /// [`HandshakeError`] if the key in the offer is refused.
 pub fn start(
-    offer: &Offer,
+    offer: &QrOffer,
     context: &PairingContext,
     rng: &mut dyn CryptoRng,
 ) -> Result<(AwaitMessage2, Vec<u8>), HandshakeError> {
@@ -258,14 +258,14 @@ impl AwaitApproval {
         self,
         code: CodeConfirmed,
         account: &SigningKey,
-        offering: Offering,
+        granted: GrantedTerms,
         rng: &mut dyn CryptoRng,
-    ) -> Result<(Offered, Vec<u8>), HandshakeError> {
+    ) -> Result<(OfferedLink, Vec<u8>), HandshakeError> {
         // req: HSK-010
         if !code.spend_on(&self.state) {
             return Err(HandshakeError::OutOfTurn);
         }
-        offering.check()?;
+        granted.check()?;
         let ps = self.state.local_static().ok_or(HandshakeError::MissingKey)?.duplicate();
         let (state, message) = self.state.write_message(&Xk3.encode())?;
         let split = state.split()?;
@@ -277,11 +277,11 @@ impl AwaitApproval {
             account: account.public(),
             phone_attach: attach.attach_key(),
             salt: Salt::from_bytes(salt),
-            companion: offering.companion,
-            serial: offering.serial,
-            grants: offering.grants,
-            idle_days: offering.idle_days,
-            account_name: offering.account_name,
+            companion: granted.companion,
+            serial: granted.serial,
+            grants: granted.grants,
+            idle_days: granted.idle_days,
+            account_name: granted.account_name,
             signature: Signature::from_bytes([0; 64]),
         };
         let phone_key = ps.public();
@@ -321,7 +321,7 @@ impl AwaitApproval {
             tombstone_seal: keys.tombstone_seal,
             goodbye_seal: keys.goodbye_seal,
         };
-        let offered = Offered {
+        let offered = OfferedLink {
             confirmation: self.confirmation,
             link,
             start,

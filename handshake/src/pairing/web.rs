@@ -10,7 +10,7 @@ use handfast_codec::ids::DhPublic;
 use handfast_codec::limits::CODE_OPENING_LEN;
 use handfast_codec::link::LinkCert;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, Opening, RelayRef};
+use handfast_codec::qr::{Opening, QrOffer, RelayRef};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -29,7 +29,7 @@ use crate::secret::{DhSecret, Psk};
 /// One QR code: its offer, its secret key, and the opening to which its secret commits. A code answers one
 /// message 1, and is consumed by that.
 pub struct Code {
-    offer: Offer,
+    offer: QrOffer,
     wq: DhSecret,
     opening: Opening,
 }
@@ -121,13 +121,13 @@ impl Code {
         let opening = Opening::from_bytes(*drawn);
         let secret = key_schedule::code_secret(&wq.public(), &opening);
         let offer =
-            Offer::new(wq.public(), *secret, RelayRef::Host(relay)).ok_or(HandshakeError::WrongTerms)?;
+            QrOffer::new(wq.public(), *secret, RelayRef::Host(relay)).ok_or(HandshakeError::WrongTerms)?;
         Ok(Self { offer, wq, opening })
     }
 
     /// Returns the content of the QR code.
     #[must_use]
-    pub const fn offer(&self) -> &Offer {
+    pub const fn offer(&self) -> &QrOffer {
         &self.offer
     }
 

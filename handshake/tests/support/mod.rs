@@ -4,12 +4,12 @@
 use handfast_codec::RelayName;
 use handfast_codec::ids::{AttachmentId, CommandKey, CompanionId, Epoch, LogId};
 use handfast_codec::payload::{CommandsKnown, Kk1, Kk2, KkMode, ResumeBlock};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::relay::DATA_HEADER_LEN;
 use handfast_codec::versions::Versions;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
-use handfast_handshake::pairing::phone::{self, AwaitApproval, Offering};
+use handfast_handshake::pairing::phone::{self, AwaitApproval, GrantedTerms};
 use handfast_handshake::pairing::web::{AwaitCertificate, AwaitMessage3, Code};
 use handfast_handshake::pairing::{Claims, PairingContext};
 use handfast_handshake::reconnect::LinkContext;
@@ -41,8 +41,8 @@ pub(crate) fn account() -> SigningKey {
     SigningKey::from_bytes([0x41; 32])
 }
 
-pub(crate) fn offering() -> Offering {
-    Offering {
+pub(crate) fn granted_terms() -> GrantedTerms {
+    GrantedTerms {
         account_name: "Ada".into(),
         companion: CompanionId::from_bytes([7; 16]),
         serial: 1,
@@ -52,8 +52,8 @@ pub(crate) fn offering() -> Offering {
 }
 
 /// The code as the phone reads it.
-pub(crate) fn scanned(code: &Code) -> Offer {
-    Offer::decode(&code.offer().encode()).expect("the text decodes")
+pub(crate) fn scanned(code: &Code) -> QrOffer {
+    QrOffer::decode(&code.offer().encode()).expect("the text decodes")
 }
 
 /// The code of these tests: the same each time, since one is used up by its answer.
@@ -63,7 +63,7 @@ pub(crate) fn code() -> Code {
 
 /// A code with both messages that were sent before the user is asked, and the states after them.
 pub(crate) struct Scanned {
-    pub(crate) offer: Offer,
+    pub(crate) offer: QrOffer,
     pub(crate) message1: Vec<u8>,
     pub(crate) message2: Vec<u8>,
     pub(crate) web: AwaitMessage3,
@@ -81,7 +81,7 @@ pub(crate) fn scan() -> Scanned {
 
 /// The states after message 3.
 pub(crate) struct Approved {
-    pub(crate) offered: phone::Offered,
+    pub(crate) offered: phone::OfferedLink,
     pub(crate) web: AwaitCertificate,
     pub(crate) web_sealer: Sealer,
     pub(crate) web_opener: Opener,
@@ -93,7 +93,7 @@ pub(crate) fn approve() -> Approved {
     let typed = web.check_code().to_string();
     let confirmed = phone.check(&typed).expect("the code is right");
     let (offered, message3) =
-        phone.approve(confirmed, &account(), offering(), &mut rng(4)).expect("message 3 is made");
+        phone.approve(confirmed, &account(), granted_terms(), &mut rng(4)).expect("message 3 is made");
     let (web, web_sealer, web_opener) = web.read(&message3).expect("message 3 is read");
     Approved { offered, web, web_sealer, web_opener, message3 }
 }

@@ -13,7 +13,7 @@ use handfast_handshake::pairing::Claims;
 use handfast_session::pairing::{KeysInUse, ShownCodes};
 use handfast_session::{Pairing, PairingEvent};
 use handfast_testkit::net::START;
-use handfast_testkit::pairing::{Party, account, offering, phone, web};
+use handfast_testkit::pairing::{Party, account, granted_terms, phone, web};
 use handfast_testkit::relay::{self, Hub, Said, SocketId};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -146,7 +146,7 @@ impl Attempt {
             Action::TypeCode => {
                 pairing.enter_check_code(now, &digits.expect("the page shows it")).expect("asked for");
             }
-            Action::Approve => pairing.approve(now, rng, &account(), offering()).expect("asked for"),
+            Action::Approve => pairing.approve(now, rng, &account(), granted_terms()).expect("asked for"),
             Action::Refuse => pairing.refuse(now),
             Action::Number | Action::NumberWrong => {
                 let above = u8::from(action == Action::NumberWrong);

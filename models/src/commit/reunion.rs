@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use handfast_codec::DeviceRole;
-use handfast_session::hazmat::AnyEndpoint;
+use handfast_session::testing::AnyEndpoint;
 use handfast_session::{LinkRows, LinkStatus};
 use handfast_testkit::Clocked as _;
 use handfast_testkit::host::{Bare, Host, LOG};

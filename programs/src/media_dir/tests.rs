@@ -26,7 +26,7 @@ fn names(data: &Path) -> Vec<String> {
 }
 
 #[test]
-fn st08_a_part_is_cut_at_its_durable_end_and_named_when_it_is_whole() {
+fn a_part_is_cut_at_its_durable_end_and_named_when_it_is_whole() {
     let data = tempfile::tempdir().unwrap();
     let media = MediaDir::open(data.path()).unwrap();
     let (id, _) = content(b"0123456789");
@@ -111,7 +111,7 @@ fn imports_hash_as_the_library_does_and_types_come_from_bytes() {
 }
 
 #[test]
-fn st10_files_around_2_and_4_gib_are_refused_by_their_length() {
+fn files_around_2_and_4_gib_are_refused_by_their_length() {
     let data = tempfile::tempdir().unwrap();
     let media = MediaDir::open(data.path()).unwrap();
     let source = data.path().join("sparse");
@@ -126,7 +126,7 @@ fn st10_files_around_2_and_4_gib_are_refused_by_their_length() {
 
 #[cfg(unix)]
 #[test]
-fn st12_a_name_is_never_a_path_and_content_is_never_executable() {
+fn a_name_is_never_a_path_and_content_is_never_executable() {
     use std::os::unix::fs::PermissionsExt;
     let data = tempfile::tempdir().unwrap();
     let media = MediaDir::open(data.path()).unwrap();

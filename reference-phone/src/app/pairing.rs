@@ -2,8 +2,8 @@
 
 use handfast::codec::ids::{CompanionId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
-use handfast::codec::qr::Offer;
-use handfast::handshake::pairing::phone::Offering;
+use handfast::codec::qr::QrOffer;
+use handfast::handshake::pairing::phone::GrantedTerms;
 use handfast::host;
 use handfast::session::{Pairing, PairingEvent};
 use handfast::{ErrorCode, RelayName};
@@ -159,7 +159,7 @@ impl App {
         if self.host.backoff().is_on() {
             return Err(VerbError::Resting);
         }
-        let offer = Offer::decode(&handfast_programs::pasted_code(text))
+        let offer = QrOffer::decode(&handfast_programs::pasted_code(text))
             .map_err(|error| VerbError::Code(error.code()))?;
         let relay = self.policy.check(&offer.relay).map_err(VerbError::Relay)?;
         let in_use = self.store.keys_in_use()?;
@@ -215,7 +215,7 @@ impl App {
         let serial = self.whole(serial)?;
         let mut companion = [0; 16];
         rng.fill_bytes(&mut companion);
-        let offering = Offering {
+        let granted = GrantedTerms {
             account_name: self.account.name.clone(),
             companion: CompanionId::from_bytes(companion),
             serial,
@@ -223,7 +223,7 @@ impl App {
             idle_days: IDLE_DAYS,
         };
         let attempt = self.host.attempts_mut().next().ok_or(VerbError::NotAsked)?;
-        let approved = attempt.pairing.approve(now.mono, rng, &self.account.key, offering);
+        let approved = attempt.pairing.approve(now.mono, rng, &self.account.key, granted);
         approved.map_err(|_| VerbError::NotAsked)
     }
 

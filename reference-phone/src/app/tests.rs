@@ -11,7 +11,7 @@ use handfast::codec::limits::MEDIA_CHUNK_LEN;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::VERSION_KEY;
-use handfast::session::hazmat::{Linked, commit, offered_pairs, phone_pairs};
+use handfast::session::testing::{Linked, commit, offered_pairs, phone_pairs};
 use handfast::session::{Op, Repeat, StreamEnd, StreamEvent};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -67,7 +67,7 @@ fn phone(text: Option<String>) -> (tempfile::TempDir, App) {
 
 /// A contact's message may consist of a command's bytes or of a JSON request: it stays a text.
 #[test]
-fn op02_a_contacts_message_that_looks_like_a_command_is_a_text() {
+fn a_contacts_message_that_looks_like_a_command_is_a_text() {
     let command = Command::SendText { chat: 1, text: "sent by nobody".to_owned(), reply_to: None }.encode();
     let looks_alike = String::from_utf8_lossy(&command).into_owned();
     for text in [looks_alike, r#"{"verb":"revoke","companion":"00"}"#.to_owned()] {
@@ -84,7 +84,7 @@ fn op02_a_contacts_message_that_looks_like_a_command_is_a_text() {
 
 /// All commands run through one function, whichever connection they come from.
 #[test]
-fn op04_a_command_needs_its_grant() {
+fn a_command_needs_its_grant() {
     // req: MSG-056
     let media = MediaDescriptor {
         content: ContentId::from_bytes([1; 32]),
@@ -181,7 +181,7 @@ fn content(number: u8) -> (Vec<u8>, ChunkList) {
 }
 
 #[test]
-fn str_021_an_offset_that_no_stream_can_have_is_refused() {
+fn an_offset_that_no_stream_can_have_is_refused() {
     // req: STR-021
     let (_dir, mut app) = phone(None);
     let (_, mut link) = link(&app);
@@ -193,7 +193,7 @@ fn str_021_an_offset_that_no_stream_can_have_is_refused() {
 }
 
 #[test]
-fn str_020_what_is_not_here_cannot_be_left_out() {
+fn what_is_not_here_cannot_be_left_out() {
     // req: STR-020
     let (_dir, mut app) = phone(None);
     let (id, mut link) = link(&app);
@@ -211,7 +211,7 @@ fn str_020_what_is_not_here_cannot_be_left_out() {
 }
 
 #[test]
-fn str_022_content_comes_over_one_stream_at_a_time() {
+fn content_comes_over_one_stream_at_a_time() {
     // req: STR-022
     let (_dir, mut app) = phone(None);
     let (_, mut link) = link(&app);
@@ -222,7 +222,7 @@ fn str_022_content_comes_over_one_stream_at_a_time() {
 }
 
 #[test]
-fn str_008_content_is_whole_with_its_last_byte_and_its_own_hash() {
+fn content_is_whole_with_its_last_byte_and_its_own_hash() {
     // req: STR-008, STR-080
     let (bytes, list) = content(1);
     let stream = [list.encode(), bytes].concat();

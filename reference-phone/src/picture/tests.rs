@@ -60,7 +60,7 @@ fn beside(pictures: &[GrayImage]) -> GrayImage {
 }
 
 #[test]
-fn st18_a_picture_that_is_too_large_is_refused_before_it_is_decoded() {
+fn a_picture_that_is_too_large_is_refused_before_it_is_decoded() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("code.png");
     let name = path.display().to_string();

@@ -269,7 +269,7 @@ fn a_deleted_message_leaves_a_marker_and_its_content_goes_with_the_last_referenc
 }
 
 #[test]
-fn st07_text_is_text_whatever_it_looks_like() {
+fn text_is_text_whatever_it_looks_like() {
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bobby'); DROP TABLE chats;--", "Bo").unwrap();
     let texts = [

@@ -323,7 +323,7 @@ mod tests {
 
     /// If a connection panics while the core is locked, only that connection must end.
     #[tokio::test]
-    async fn op06_a_panic_in_one_connection_leaves_the_core_to_the_others() {
+    async fn a_panic_in_one_connection_leaves_the_core_to_the_others() {
         let name = RelayName::parse("relay.example").expect("a name");
         let config = ServerConfig::new(([127, 0, 0, 1], 0).into());
         let shared = Shared::new(name, config).expect("randomness");

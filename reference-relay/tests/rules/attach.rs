@@ -22,7 +22,7 @@ fn refused(change: impl FnOnce(&mut Attach, &Link)) {
 }
 
 #[test]
-fn rly_010_a_claim_that_is_not_proven_is_refused() {
+fn a_claim_that_is_not_proven_is_refused() {
     // req: RLY-010
     refused(|claim, _| claim.role = DeviceRole::Web);
     refused(|claim, _| {
@@ -41,7 +41,7 @@ fn rly_010_a_claim_that_is_not_proven_is_refused() {
 }
 
 #[test]
-fn rly_010_a_link_mailbox_must_be_the_hash_of_its_keys() {
+fn a_link_mailbox_must_be_the_hash_of_its_keys() {
     // req: RLY-010
     refused(|claim, link| {
         let other = MailboxId::from_bytes([9; 16]);
@@ -55,7 +55,7 @@ fn rly_010_a_link_mailbox_must_be_the_hash_of_its_keys() {
 }
 
 #[test]
-fn rly_010_verification_is_strict() {
+fn verification_is_strict() {
     // req: RLY-010
     // The neutral point as key, with R neutral and s zero, satisfies the loose equation for every message.
     let mut neutral = [0; 32];
@@ -128,7 +128,7 @@ fn two_sockets_of_one_address_are_on_the_same_network() {
 }
 
 #[test]
-fn rly_066_behind_a_proxy_nothing_is_said_of_the_network() {
+fn behind_a_proxy_nothing_is_said_of_the_network() {
     // req: RLY-066, RLY-068
     let (proxy, real) = (Source::Behind(ip(HOME)), Source::Real(ip(HOME)));
     for (phone_from, web_from, said) in [
@@ -157,7 +157,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 #[test]
-fn rly_010_a_signature_verified_before_counts_under_its_own_challenge_alone() {
+fn a_signature_verified_before_counts_under_its_own_challenge_alone() {
     // req: RLY-010
     let (link, mut h) = (Link::new(1), Harness::new());
     let name = h.relay.name().clone();
@@ -191,7 +191,7 @@ fn rly_010_a_signature_verified_before_counts_under_its_own_challenge_alone() {
 }
 
 #[test]
-fn rly_011_an_attachment_id_in_use_is_the_callers_mistake() {
+fn an_attachment_id_in_use_is_the_callers_mistake() {
     // req: RLY-011
     let mut h = Harness::new();
     let socket = h.open();
@@ -206,7 +206,7 @@ fn rly_011_an_attachment_id_in_use_is_the_callers_mistake() {
 }
 
 #[test]
-fn rly_018_a_client_writes_its_own_sticky_slot_and_both_seats_hear_it() {
+fn a_client_writes_its_own_sticky_slot_and_both_seats_hear_it() {
     // req: RLY-018
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, web) = h.both(&link);

@@ -27,7 +27,7 @@ fn a_socket_is_greeted_and_challenged() {
 }
 
 #[test]
-fn rly_001_unknown_even_types_are_ignored_and_odd_ones_refused() {
+fn unknown_even_types_are_ignored_and_odd_ones_refused() {
     // req: RLY-001
     let link = Link::new(1);
     for attached in [false, true] {
@@ -47,7 +47,7 @@ fn rly_001_unknown_even_types_are_ignored_and_odd_ones_refused() {
 }
 
 #[test]
-fn rly_003_a_frame_of_the_maximum_passes_and_one_byte_more_is_refused() {
+fn a_frame_of_the_maximum_passes_and_one_byte_more_is_refused() {
     // req: RLY-003
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, web) = h.both(&link);
@@ -62,7 +62,7 @@ fn rly_003_a_frame_of_the_maximum_passes_and_one_byte_more_is_refused() {
 }
 
 #[test]
-fn rly_004_only_attach_ping_and_pong_may_come_before_attached() {
+fn only_attach_ping_and_pong_may_come_before_attached() {
     // req: RLY-004
     let data = RelayFrame::Data { kind: DataKind::PAIRING, body: Bytes::from_static(b"x") }.encode();
     let sticky = RelayFrame::Sticky { role: DeviceRole::Phone, value: Bytes::new() }.encode();
@@ -84,7 +84,7 @@ fn rly_004_only_attach_ping_and_pong_may_come_before_attached() {
 }
 
 #[test]
-fn rly_060_a_wake_is_answered_to_the_web_of_a_link_and_refused_from_others() {
+fn a_wake_is_answered_to_the_web_of_a_link_and_refused_from_others() {
     // req: RLY-060, RLY-063
     let link = Link::new(1);
     let ask = RelayFrame::Wake(Wake::Ask(Bytes::from_static(b"handle")));
@@ -133,7 +133,7 @@ fn frames_that_only_a_relay_sends_are_refused_from_a_client() {
 }
 
 #[test]
-fn err_002_an_error_is_never_answered_with_an_error() {
+fn an_error_is_never_answered_with_an_error() {
     // req: ERR-002
     let (link, mut h) = (Link::new(1), Harness::new());
     let socket = h.seat(&link, DeviceRole::Phone);
@@ -161,7 +161,7 @@ fn malformed_frames_end_their_own_socket_only() {
 }
 
 #[test]
-fn rly_007_data_of_any_kind_is_forwarded_as_the_same_bytes() {
+fn data_of_any_kind_is_forwarded_as_the_same_bytes() {
     // req: RLY-007, RLY-062
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, web) = h.both(&link);
@@ -176,7 +176,7 @@ fn rly_007_data_of_any_kind_is_forwarded_as_the_same_bytes() {
 }
 
 #[test]
-fn rly_008_data_for_an_absent_peer_is_dropped() {
+fn data_for_an_absent_peer_is_dropped() {
     // req: RLY-008
     let (link, mut h) = (Link::new(1), Harness::new());
     let phone = h.seat(&link, DeviceRole::Phone);

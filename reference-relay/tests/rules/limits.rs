@@ -11,7 +11,7 @@ use handfast_codec::role::DeviceRole;
 use crate::harness::{AWAY, HOME, Harness, Link, key};
 
 #[test]
-fn rly_020_a_socket_that_does_not_read_is_closed_past_256_kib() {
+fn a_socket_that_does_not_read_is_closed_past_256_kib() {
     // req: RLY-020
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, web) = h.both(&link);
@@ -26,7 +26,7 @@ fn rly_020_a_socket_that_does_not_read_is_closed_past_256_kib() {
 }
 
 #[test]
-fn rly_020_tiny_frames_are_bounded_by_their_count() {
+fn tiny_frames_are_bounded_by_their_count() {
     // req: RLY-020
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, web) = h.both(&link);
@@ -40,7 +40,7 @@ fn rly_020_tiny_frames_are_bounded_by_their_count() {
 }
 
 #[test]
-fn rly_071_frames_other_than_data_come_64_at_once_and_8_a_second() {
+fn frames_other_than_data_come_64_at_once_and_8_a_second() {
     // req: RLY-071
     let (link, mut h) = (Link::new(1), Harness::new());
     let phone = h.seat(&link, DeviceRole::Phone);
@@ -69,7 +69,7 @@ fn rly_071_frames_other_than_data_come_64_at_once_and_8_a_second() {
 }
 
 #[test]
-fn rly_071_before_attach_and_by_websocket_pings_it_is_the_same() {
+fn before_attach_and_by_websocket_pings_it_is_the_same() {
     // req: RLY-071
     for pings in [false, true] {
         let mut h = Harness::new();
@@ -94,7 +94,7 @@ fn rly_071_before_attach_and_by_websocket_pings_it_is_the_same() {
 }
 
 #[test]
-fn rly_071_a_replaced_socket_is_bounded_too() {
+fn a_replaced_socket_is_bounded_too() {
     // req: RLY-071
     let (link, mut h) = (Link::new(1), Harness::new());
     let first = h.seat(&link, DeviceRole::Phone);
@@ -109,7 +109,7 @@ fn rly_071_a_replaced_socket_is_bounded_too() {
 }
 
 #[test]
-fn rly_072_an_address_that_used_up_its_hour_is_read_slower() {
+fn an_address_that_used_up_its_hour_is_read_slower() {
     // req: RLY-072
     let mut h = Harness::with(|limits| limits.bytes_per_hour = NonZeroU64::new(16_777_216));
     let (phone, web) = h.both(&Link::new(1));
@@ -136,7 +136,7 @@ fn rly_072_an_address_that_used_up_its_hour_is_read_slower() {
 }
 
 #[test]
-fn rly_069_an_ipv6_customer_has_few_caps_for_many_networks() {
+fn an_ipv6_customer_has_few_caps_for_many_networks() {
     // req: RLY-069
     let mut h = Harness::with(|limits| limits.pairing_mailboxes_per_address_max = 2);
     let mut refused = 0;
@@ -208,7 +208,7 @@ fn a_sender_is_paused_while_half_the_queue_of_its_peer_is_full() {
 }
 
 #[test]
-fn rly_021_an_address_has_a_cap() {
+fn an_address_has_a_cap() {
     // req: RLY-021
     let mut h = Harness::with(|limits| limits.sockets_per_address_max = 64);
     let sockets: Vec<_> = (0..64).map(|_| h.open()).collect();

@@ -24,7 +24,7 @@ fn replace(h: &mut Harness, link: &Link, old: SocketId, address: &str) -> (Socke
 }
 
 #[test]
-fn rly_012_the_last_proven_attach_wins() {
+fn the_last_proven_attach_wins() {
     // req: RLY-012
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, old) = h.both(&link);
@@ -43,7 +43,7 @@ fn rly_012_the_last_proven_attach_wins() {
 }
 
 #[test]
-fn rly_013_a_replaced_socket_that_lives_is_a_contention() {
+fn a_replaced_socket_that_lives_is_a_contention() {
     // req: RLY-013
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, mut holder) = h.both(&link);
@@ -63,7 +63,7 @@ fn rly_013_a_replaced_socket_that_lives_is_a_contention() {
 }
 
 #[test]
-fn rly_013_a_reload_from_the_same_address_is_none() {
+fn a_reload_from_the_same_address_is_none() {
     // req: RLY-013
     for (address, after, contended) in [
         (HOME, Duration::from_secs(2), false),
@@ -83,7 +83,7 @@ fn rly_013_a_reload_from_the_same_address_is_none() {
 }
 
 #[test]
-fn rly_013_an_answer_after_ten_seconds_comes_too_late() {
+fn an_answer_after_ten_seconds_comes_too_late() {
     // req: RLY-013
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, old) = h.both(&link);
@@ -107,7 +107,7 @@ fn a_replaced_socket_that_leaves_does_not_empty_the_seat() {
 }
 
 #[test]
-fn rly_005_a_socket_that_does_not_attach_is_closed_after_ten_seconds() {
+fn a_socket_that_does_not_attach_is_closed_after_ten_seconds() {
     // req: RLY-005
     let mut h = Harness::new();
     let socket = h.open();
@@ -121,7 +121,7 @@ fn rly_005_a_socket_that_does_not_attach_is_closed_after_ten_seconds() {
 }
 
 #[test]
-fn rly_019_a_ping_goes_out_every_25_seconds() {
+fn a_ping_goes_out_every_25_seconds() {
     // req: RLY-019
     let (link, mut h) = (Link::new(1), Harness::new());
     let phone = h.seat(&link, DeviceRole::Phone);
@@ -141,7 +141,7 @@ fn rly_019_a_ping_goes_out_every_25_seconds() {
 }
 
 #[test]
-fn rly_019_a_silent_socket_is_closed_after_75_seconds() {
+fn a_silent_socket_is_closed_after_75_seconds() {
     // req: RLY-019
     let (link, mut h) = (Link::new(1), Harness::new());
     let (phone, web) = h.both(&link);

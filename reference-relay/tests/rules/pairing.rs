@@ -12,7 +12,7 @@ const PHONE: DeviceRole = DeviceRole::Phone;
 const WEB: DeviceRole = DeviceRole::Web;
 
 #[test]
-fn rly_014_the_web_seat_belongs_to_its_first_key() {
+fn the_web_seat_belongs_to_its_first_key() {
     // req: RLY-014
     let mut h = Harness::new();
     let (web, _phone) = h.pairing(1);
@@ -27,7 +27,7 @@ fn rly_014_the_web_seat_belongs_to_its_first_key() {
 }
 
 #[test]
-fn rly_014_an_empty_moment_does_not_give_the_web_seat_away_once_a_phone_came() {
+fn an_empty_moment_does_not_give_the_web_seat_away_once_a_phone_came() {
     // req: RLY-014, RLY-029
     let mut h = Harness::new();
     let (web, phone) = h.pairing(1);
@@ -40,7 +40,7 @@ fn rly_014_an_empty_moment_does_not_give_the_web_seat_away_once_a_phone_came() {
 }
 
 #[test]
-fn rly_029_what_no_page_came_to_is_forgotten_at_once() {
+fn what_no_page_came_to_is_forgotten_at_once() {
     // req: RLY-029
     let mut h = Harness::new();
     let phone = h.seat_pairing(1, PHONE, &key(1));
@@ -67,7 +67,7 @@ fn visited(h: &mut Harness, code: u8) {
 }
 
 #[test]
-fn rly_070_the_oldest_empty_mailbox_makes_room_and_no_other() {
+fn the_oldest_empty_mailbox_makes_room_and_no_other() {
     // req: RLY-070
     let mut h = Harness::with(|limits| limits.pairing_mailboxes_max = 3);
     visited(&mut h, 1);
@@ -89,7 +89,7 @@ fn rly_070_the_oldest_empty_mailbox_makes_room_and_no_other() {
 }
 
 #[test]
-fn rly_070_a_flood_of_mailboxes_that_nobody_sits_in_keeps_no_page_out() {
+fn a_flood_of_mailboxes_that_nobody_sits_in_keeps_no_page_out() {
     // req: RLY-070
     let mut h = Harness::with(|limits| limits.pairing_mailboxes_max = 40);
     for code in 0..=200 {
@@ -111,7 +111,7 @@ fn a_code_that_nobody_scanned_is_freed_at_once() {
 }
 
 #[test]
-fn rly_015_the_phone_seat_holds_one_key_at_a_time() {
+fn the_phone_seat_holds_one_key_at_a_time() {
     // req: RLY-015
     let mut h = Harness::new();
     let (web, phone) = h.pairing(1);
@@ -144,7 +144,7 @@ fn a_code_that_was_answered_takes_no_other_phone() {
 }
 
 #[test]
-fn rly_015_the_phone_seat_holds_three_keys_in_all() {
+fn the_phone_seat_holds_three_keys_in_all() {
     // req: RLY-015
     let mut h = Harness::new();
     let _web = h.seat_pairing(1, WEB, &key(1));
@@ -158,7 +158,7 @@ fn rly_015_the_phone_seat_holds_three_keys_in_all() {
 }
 
 #[test]
-fn rly_016_a_silent_phone_seat_is_emptied() {
+fn a_silent_phone_seat_is_emptied() {
     // req: RLY-016
     let mut h = Harness::new();
     let (web, phone) = h.pairing(1);
@@ -177,7 +177,7 @@ fn rly_016_a_silent_phone_seat_is_emptied() {
 }
 
 #[test]
-fn rly_016_the_web_may_wait_in_silence() {
+fn the_web_may_wait_in_silence() {
     // req: RLY-016
     let mut h = Harness::new();
     let web = h.seat_pairing(1, WEB, &key(1));
@@ -186,7 +186,7 @@ fn rly_016_the_web_may_wait_in_silence() {
 }
 
 #[test]
-fn rly_017_a_pairing_mailbox_carries_65536_bytes_each_way() {
+fn a_pairing_mailbox_carries_65536_bytes_each_way() {
     // req: RLY-017, RLY-030
     let mut h = Harness::new();
     let (web, phone) = h.pairing(1);
@@ -204,7 +204,7 @@ fn rly_017_a_pairing_mailbox_carries_65536_bytes_each_way() {
 }
 
 #[test]
-fn rly_017_a_pairing_mailbox_lives_360_seconds() {
+fn a_pairing_mailbox_lives_360_seconds() {
     // req: RLY-017
     let mut h = Harness::new();
     let (web, phone) = h.pairing(1);

@@ -48,7 +48,7 @@ async fn fragments_count_together() {
 /// Empty pieces finish no message, so they are no sign of life: the deadline of the socket stands, and meanwhile the
 /// others are served.
 #[tokio::test]
-async fn ws07_endless_empty_fragments_cost_the_others_nothing_and_end_at_the_deadline() {
+async fn endless_empty_fragments_cost_the_others_nothing_and_end_at_the_deadline() {
     let relay = start_with(|config| {
         config.relay_limits.attach_timeout = Duration::from_secs(1);
         // The other asks as fast as it is answered.
@@ -185,7 +185,7 @@ async fn a_client_that_reads_nothing_of_its_own_answers_is_closed_at_the_cap() {
 
 /// What costs the relay an answer is bounded, whatever layer it belongs to.
 #[tokio::test]
-async fn rly_071_a_flood_of_pings_ends_its_socket_and_an_honest_one_is_answered() {
+async fn a_flood_of_pings_ends_its_socket_and_an_honest_one_is_answered() {
     // req: RLY-071
     let relay = start();
     let mut other = relay.client().await;
@@ -255,7 +255,7 @@ async fn pass(phone: &mut Client, web: &mut Client, count: u64) {
 }
 
 #[tokio::test]
-async fn rly_072_a_network_past_its_bytes_is_slowed_down_and_not_cut_off() {
+async fn a_network_past_its_bytes_is_slowed_down_and_not_cut_off() {
     // req: RLY-072
     // A frame of 1,024 bytes a second.
     let per_hour = std::num::NonZeroU64::new(3_600 * 1_024);

@@ -45,7 +45,7 @@ async fn the_plain_routes_answer() {
 }
 
 #[tokio::test]
-async fn ws15_what_follows_an_odd_head_is_no_second_request() {
+async fn what_follows_an_odd_head_is_no_second_request() {
     let relay = start();
     let hidden = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

@@ -34,7 +34,7 @@ async fn said(relay: &Running, seed: u8, phone: Option<&str>, web: Option<&str>)
 }
 
 #[tokio::test]
-async fn rly_067_the_real_addresses_are_compared_or_nothing_is_said() {
+async fn the_real_addresses_are_compared_or_nothing_is_said() {
     // req: RLY-066, RLY-067, RLY-068
     let relay = start_with(trusting);
     let cases = [
@@ -56,7 +56,7 @@ async fn rly_067_the_real_addresses_are_compared_or_nothing_is_said() {
 }
 
 #[tokio::test]
-async fn rly_067_without_the_option_a_header_is_worth_nothing() {
+async fn without_the_option_a_header_is_worth_nothing() {
     // req: RLY-067
     let relay = start_with(|config| {
         config.proxies.trusted = vec!["192.0.2.0/24".parse().expect("a block")];
@@ -70,7 +70,7 @@ async fn rly_067_without_the_option_a_header_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn rly_021_behind_a_proxy_each_real_address_has_its_cap() {
+async fn behind_a_proxy_each_real_address_has_its_cap() {
     // req: RLY-021, RLY-067, RLY-068
     let relay = start_with(|config| {
         trusting(config);

@@ -7,12 +7,12 @@
 
 mod codes;
 mod command_key;
-#[cfg(feature = "hazmat")]
-mod hazmat;
 mod link;
 mod round;
 mod subscriptions;
 mod sync;
+#[cfg(feature = "testing")]
+mod testing;
 mod transfer;
 mod verbs;
 

@@ -138,7 +138,7 @@ impl Drawing {
 mod tests {
     use handfast::RelayName;
     use handfast::codec::ids::DhPublic;
-    use handfast::codec::qr::{Offer, RelayRef};
+    use handfast::codec::qr::{QrOffer, RelayRef};
     use rand_core::Rng;
 
     use super::*;
@@ -159,18 +159,18 @@ mod tests {
         (text, meta.version.0)
     }
 
-    fn offer(host: &str) -> Offer {
+    fn offer(host: &str) -> QrOffer {
         let mut rng = handfast::driver::os_rng().expect("a seed");
         let (mut key, mut secret) = ([0; 32], [0; 32]);
         rng.fill_bytes(&mut key);
         rng.fill_bytes(&mut secret);
         key[31] &= 0x7f;
         let relay = RelayRef::Host(RelayName::parse(host).expect("a name"));
-        Offer::new(DhPublic::from_bytes(key), secret, relay).expect("it fits")
+        QrOffer::new(DhPublic::from_bytes(key), secret, relay).expect("it fits")
     }
 
     #[test]
-    fn qrp_007_a_code_of_every_length_is_read_again() {
+    fn a_code_of_every_length_is_read_again() {
         // req: QRP-007
         for len in 1..=40 {
             let host: String = "a".repeat(len);
@@ -185,9 +185,9 @@ mod tests {
                 _ => 7,
             };
             assert_eq!(version, expected, "payload of {payload} bytes");
-            assert!(Offer::decode(&read).is_ok());
+            assert!(QrOffer::decode(&read).is_ok());
         }
-        let text = Offer::new(DhPublic::from_bytes([1; 32]), [2; 32], RelayRef::Private(240))
+        let text = QrOffer::new(DhPublic::from_bytes([1; 32]), [2; 32], RelayRef::Private(240))
             .expect("fits")
             .encode();
         assert_eq!(scan(&Drawing::new(&text).expect("fits").to_png().expect("drawn")).1, 5, "67 bytes");

@@ -6,13 +6,13 @@
 
 mod commands;
 mod companions;
-#[cfg(feature = "hazmat")]
-mod hazmat;
 mod links;
 mod mirror;
 mod ranges;
 mod schema;
 mod sync;
+#[cfg(feature = "testing")]
+mod testing;
 mod transfers;
 
 use std::path::{Path, PathBuf};

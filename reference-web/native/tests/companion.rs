@@ -66,7 +66,7 @@ fn live_changes_arrive_without_asking_and_deletions_too() {
 }
 
 #[test]
-fn syn_006_an_item_that_does_not_decode_is_skipped_and_told() {
+fn an_item_that_does_not_decode_is_skipped_and_told() {
     // req: SYN-006
     let mut world = synced(3);
     world.phone.add_raw(world.now, CollectionName::Messages(1), 900, Bytes::from_static(b"\x7d\x01\x00"));

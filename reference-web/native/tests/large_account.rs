@@ -22,7 +22,7 @@ fn forget_peak() {
 }
 
 #[test]
-fn re14_a_large_account_syncs_in_bounded_memory_while_contacts_go_on_writing() {
+fn a_large_account_syncs_in_bounded_memory_while_contacts_go_on_writing() {
     // req: SYN-013, SYN-014
     let mut both = Both::linked(30, CHATS, MESSAGES);
     assert!(both.phone().store().floor() > 0, "its log is too long to be told from the beginning");

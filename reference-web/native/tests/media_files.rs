@@ -65,7 +65,7 @@ fn a_fetch_whose_files_are_gone_or_short_after_a_start_begins_anew() {
 }
 
 #[test]
-fn st09_a_transfer_that_fails_by_its_hash_is_not_tried_again() {
+fn a_transfer_that_fails_by_its_hash_is_not_tried_again() {
     let mut world = World::live(36);
     let mut bytes = vec![7_u8; 200_000];
     let content = world.phone.has(bytes.clone());

@@ -52,7 +52,7 @@ fn change_three(both: &Both, chat: u64, ids: &[u64]) {
 }
 
 #[test]
-fn msg_064_what_happens_beyond_the_window_is_seen_live_and_after_an_absence() {
+fn what_happens_beyond_the_window_is_seen_live_and_after_an_absence() {
     // req: MSG-068, MSG-064
     let mut both = synced(60, 2, 350);
     scroll(&mut both, 1, 350);
@@ -80,7 +80,7 @@ fn msg_064_what_happens_beyond_the_window_is_seen_live_and_after_an_absence() {
 }
 
 #[test]
-fn msg_064_what_happens_in_a_chat_that_is_not_followed_is_seen() {
+fn what_happens_in_a_chat_that_is_not_followed_is_seen() {
     // req: MSG-064
     let mut both = synced(61, 100, 3);
     // Every chat was open once, so that messages of all are here.
@@ -104,7 +104,7 @@ fn msg_064_what_happens_in_a_chat_that_is_not_followed_is_seen() {
 }
 
 #[test]
-fn msg_072_a_gap_is_known_and_filled_when_somebody_asks() {
+fn a_gap_is_known_and_filled_when_somebody_asks() {
     // req: MSG-072
     let mut both = synced(62, 1, 150);
     let old: Vec<u64> = shown(&mut both, 1).iter().map(|m| m.id).collect();
@@ -122,7 +122,7 @@ fn msg_072_a_gap_is_known_and_filled_when_somebody_asks() {
 }
 
 #[test]
-fn msg_072_what_changed_behind_a_gap_is_right_when_the_gap_is_filled() {
+fn what_changed_behind_a_gap_is_right_when_the_gap_is_filled() {
     // req: MSG-064, MSG-072
     let mut both = synced(63, 1, 150);
     let old: Vec<u64> = shown(&mut both, 1).iter().map(|m| m.id).collect();
@@ -139,7 +139,7 @@ fn msg_072_what_changed_behind_a_gap_is_right_when_the_gap_is_filled() {
 }
 
 #[test]
-fn msg_065_what_the_changes_do_not_reach_is_forgotten_and_comes_again() {
+fn what_the_changes_do_not_reach_is_forgotten_and_comes_again() {
     // req: MSG-065
     let mut both = synced(64, 2, 350);
     scroll(&mut both, 1, 350);
@@ -159,7 +159,7 @@ fn msg_065_what_the_changes_do_not_reach_is_forgotten_and_comes_again() {
 }
 
 #[test]
-fn msg_067_of_120_chats_the_one_that_is_open_is_live() {
+fn of_120_chats_the_one_that_is_open_is_live() {
     // req: MSG-067, MSG-071
     let mut both = synced(65, 120, 3);
     // The seventh of the list, and then one that nobody looked at for long.
@@ -186,7 +186,7 @@ fn msg_067_of_120_chats_the_one_that_is_open_is_live() {
 }
 
 #[test]
-fn syn_033_a_window_that_overflows_is_bounded_here_too() {
+fn a_window_that_overflows_is_bounded_here_too() {
     // req: SYN-033
     let mut both = synced(66, 1, 200);
     for n in 0..30 {
@@ -210,7 +210,7 @@ fn syn_033_a_window_that_overflows_is_bounded_here_too() {
 }
 
 #[test]
-fn msg_070_the_file_of_a_message_that_is_deleted_beyond_the_window_goes() {
+fn the_file_of_a_message_that_is_deleted_beyond_the_window_goes() {
     // req: MSG-070
     let mut both = synced(67, 1, 3);
     let dir = tempfile::tempdir().unwrap();

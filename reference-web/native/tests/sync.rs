@@ -26,7 +26,7 @@ fn synced(seed: u64, chats: u64, messages: u64) -> Both {
 }
 
 #[test]
-fn syn_018_rows_that_change_under_the_companions_feet_are_found_by_the_digest_and_mended() {
+fn rows_that_change_under_the_companions_feet_are_found_by_the_digest_and_mended() {
     // req: SYN-015, SYN-018, SYN-032
     for (n, sql) in [
         "DELETE FROM messages WHERE chat = 2 AND id % 3 = 0",
@@ -58,7 +58,7 @@ fn syn_018_rows_that_change_under_the_companions_feet_are_found_by_the_digest_an
 }
 
 #[test]
-fn syn_010_a_companion_that_was_away_longer_than_markers_are_kept_gets_pages() {
+fn a_companion_that_was_away_longer_than_markers_are_kept_gets_pages() {
     // req: SYN-013, SYN-025
     let mut both = synced(20, 3, 250);
     both.stop_web();
@@ -78,7 +78,7 @@ fn syn_010_a_companion_that_was_away_longer_than_markers_are_kept_gets_pages() {
 }
 
 #[test]
-fn syn_011_every_chat_is_within_reach_whatever_their_number() {
+fn every_chat_is_within_reach_whatever_their_number() {
     // req: SYN-007, SYN-011
     let chats = 150;
     let mut both = synced(21, chats, 3);
@@ -151,7 +151,7 @@ fn a_chat_has_no_gap_when_more_comes_than_a_live_companion_takes() {
 }
 
 #[test]
-fn re12_deletions_of_a_long_chat_leave_both_with_the_same_window() {
+fn deletions_of_a_long_chat_leave_both_with_the_same_window() {
     // req: SYN-030
     let mut both = synced(23, 1, 260);
     for round in 0..4_u64 {
@@ -235,7 +235,7 @@ fn the_file_of_a_deleted_message_goes_unless_another_message_has_it() {
 }
 
 #[test]
-fn msg_046_who_is_there_is_told_at_once_and_to_who_connects_later() {
+fn who_is_there_is_told_at_once_and_to_who_connects_later() {
     // req: MSG-046
     let mut both = synced(41, 2, 3);
     let last = |both: &Both| {

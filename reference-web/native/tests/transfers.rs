@@ -83,7 +83,7 @@ fn content_is_fetched_checked_and_copied_to_where_it_is_wanted() {
 }
 
 #[test]
-fn str_018_the_last_byte_of_a_fetch_is_reported_with_fin() {
+fn the_last_byte_of_a_fetch_is_reported_with_fin() {
     // req: STR-018
     let mut world = synced(21);
     let bytes = vec![7; 400_000];
@@ -175,7 +175,7 @@ fn a_fetch_that_is_cut_twice_by_a_reset_goes_on_twice() {
 }
 
 #[test]
-fn str_010_changed_content_is_refused_and_not_kept() {
+fn changed_content_is_refused_and_not_kept() {
     // req: STR-010
     let mut world = synced(14);
     let mut bytes = vec![7_u8; 200_000];

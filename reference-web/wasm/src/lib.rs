@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn qrp_007_a_drawn_code_is_square_with_its_quiet_zone() {
+    fn a_drawn_code_is_square_with_its_quiet_zone() {
         // req: QRP-007
         let dark = modules(&"A".repeat(119)).expect("it fits");
         let width = dark.len().isqrt();

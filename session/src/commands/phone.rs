@@ -126,7 +126,7 @@ impl CommandsRun {
     }
 
     /// Returns the number of commands kept, and the total length of the kept results in bytes.
-    #[cfg(feature = "hazmat")]
+    #[cfg(feature = "testing")]
     pub(crate) fn size(&self) -> (usize, usize) {
         (self.entries.len(), self.len)
     }

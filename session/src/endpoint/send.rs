@@ -68,7 +68,7 @@ impl<R: Role> Endpoint<R> {
 
     /// Seals a plaintext that the caller made, DATA header included, under the keys of the live connection:
     /// tests simulate a hostile peer this way. Returns whether a connection was live.
-    #[cfg(feature = "hazmat")]
+    #[cfg(feature = "testing")]
     pub fn inject(&mut self, record: BytesMut) -> bool {
         let live = matches!(self.conn, Connection::Live(_));
         if live {

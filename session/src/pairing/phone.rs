@@ -8,12 +8,12 @@ use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
 use handfast_codec::link::LinkFrame;
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::relay::DataKind;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::link::PhoneLink;
 use handfast_handshake::pairing;
-use handfast_handshake::pairing::phone::{AwaitApproval, AwaitMessage2, CodeConfirmed, Offering};
+use handfast_handshake::pairing::phone::{AwaitApproval, AwaitMessage2, CodeConfirmed, GrantedTerms};
 use rand_core::CryptoRng;
 
 use super::{ACCEPT_MAX, APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, Pairing, PairingEvent, Side};
@@ -23,7 +23,7 @@ use crate::error::ApiMisuse;
 /// The state of the phone's attempt.
 pub(super) enum PhoneState {
     /// The companion is not attached to the mailbox yet.
-    AwaitPeer(Offer),
+    AwaitPeer(QrOffer),
     /// Message 1 was sent.
     AwaitMessage2(Box<AwaitMessage2>),
     /// The user is asked for the check code.
@@ -39,7 +39,7 @@ pub(super) enum PhoneState {
 }
 
 impl PhoneState {
-    pub(super) fn new(offer: Offer) -> (Self, MailboxId) {
+    pub(super) fn new(offer: QrOffer) -> (Self, MailboxId) {
         let mailbox = pairing::mailbox(&offer);
         (Self::AwaitPeer(offer), mailbox)
     }
@@ -156,7 +156,7 @@ impl Pairing {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
         account: &SigningKey,
-        offering: Offering,
+        granted: GrantedTerms,
     ) -> Result<(), ApiMisuse> {
         self.tick(now);
         // Message 3 tells the companion which account this is, so it is sent only after the user's approval.
@@ -165,7 +165,7 @@ impl Pairing {
             return Err(ApiMisuse::WrongState);
         }
         let PhoneState::AwaitUser(state, code) = self.phone_state() else { return Ok(()) };
-        match state.approve(code, account, offering, rng) {
+        match state.approve(code, account, granted, rng) {
             Ok((offered, message)) => {
                 let terms = offered.link.terms.clone();
                 self.keys = Some(Keys { sealer: offered.sealer, opener: offered.opener });

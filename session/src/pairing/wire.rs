@@ -33,7 +33,7 @@ impl Pairing {
 
     /// Sends a frame of the caller under the attempt's keys, whatever the rules say of it: tests simulate a
     /// hostile peer this way.
-    #[cfg(feature = "hazmat")]
+    #[cfg(feature = "testing")]
     pub fn inject(&mut self, frame: &LinkFrame) {
         self.send_link(frame);
     }

@@ -182,7 +182,7 @@ fn transferred_long() -> (Streams, Streams) {
 }
 
 #[test]
-fn str_026_what_is_durable_far_beyond_the_block_gives_credit() {
+fn what_is_durable_far_beyond_the_block_gives_credit() {
     // req: STR-026
     let (mut sender, mut receiver) = transferred_long();
     let (a, b) = (sender.block(), receiver.block());

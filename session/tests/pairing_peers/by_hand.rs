@@ -4,7 +4,7 @@ use bytes::Bytes;
 use handfast_codec::Versions;
 use handfast_codec::ids::AttachKey;
 use handfast_codec::payload::{Xk1, Xk2, Xk3};
-use handfast_codec::qr::{Offer, Opening, RelayRef};
+use handfast_codec::qr::{Opening, QrOffer, RelayRef};
 use handfast_codec::signed;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
@@ -69,7 +69,7 @@ fn changed(payload: &[u8], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 
 /// The state of one side, before message 1.
 pub(crate) fn state(
-    offer: &Offer,
+    offer: &QrOffer,
     context: &PairingContext,
     role: HandshakeRole,
     keys: Keys,
@@ -87,7 +87,7 @@ pub(crate) fn state(
 
 /// A phone's state, and message 1 with this fault.
 pub(crate) fn message1(
-    offer: &Offer,
+    offer: &QrOffer,
     context: &PairingContext,
     fault: Option<Fault>,
     rng: &mut ChaCha20Rng,
@@ -122,14 +122,14 @@ impl Code {
         Self { wq: DhSecret::generate(rng), opening: [5; 32] }
     }
 
-    pub(crate) fn offer(&self) -> Offer {
+    pub(crate) fn offer(&self) -> QrOffer {
         let key = self.wq.public();
         let secret = Sha256::new()
             .chain_update(b"handfast/1 code")
             .chain_update(key.as_bytes())
             .chain_update(self.opening)
             .finalize();
-        Offer::new(key, secret.into(), RelayRef::Host(relay::name())).unwrap()
+        QrOffer::new(key, secret.into(), RelayRef::Host(relay::name())).unwrap()
     }
 
     /// Message 2 with this fault, in answer to a right message 1.

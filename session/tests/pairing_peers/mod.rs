@@ -7,7 +7,7 @@ use handfast_codec::DeviceRole;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::MailboxId;
 use handfast_codec::link::{LinkCert, LinkFrame};
-use handfast_codec::qr::Offer;
+use handfast_codec::qr::QrOffer;
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::HandshakeState;
@@ -18,7 +18,7 @@ use handfast_session::Pairing;
 use handfast_session::pairing::KeysInUse;
 
 use by_hand::Fault;
-use handfast_testkit::pairing::{account, claims, offering};
+use handfast_testkit::pairing::{account, claims, granted_terms};
 use handfast_testkit::raw::{message, plain_record, record};
 use handfast_testkit::relay;
 use handfast_testkit::{Clocked as _, Couple};
@@ -120,7 +120,7 @@ impl Web {
         let by_hand = by_hand.then(|| by_hand::Code::new(&mut couple.rng));
         couple.web.absent = true;
         let shown = by_hand.as_ref().map_or_else(|| code.offer().encode(), |code| code.offer().encode());
-        let offer = Offer::decode(&shown).unwrap();
+        let offer = QrOffer::decode(&shown).unwrap();
         let mailbox = mailbox(&offer);
         couple.phone.machine = Pairing::phone(offer, name, KeysInUse::none(), couple.now, &mut couple.rng);
         couple.settle();
@@ -231,7 +231,7 @@ pub(crate) struct Phone {
     number: String,
     cert: Option<LinkCert>,
     keys: Option<(Sealer, Opener)>,
-    offer: Offer,
+    offer: QrOffer,
     /// Where message 3 is to be wrong: the state behind message 1.
     by_hand: Option<HandshakeState>,
 }
@@ -309,7 +309,7 @@ impl Phone {
             _ => None,
         });
         let code = state.check(&digits.expect("a code is shown")).unwrap();
-        let (offered, message3) = state.approve(code, &account(), offering(), &mut couple.rng).unwrap();
+        let (offered, message3) = state.approve(code, &account(), granted_terms(), &mut couple.rng).unwrap();
         self.message3 = message(&message3);
         self.number = offered.confirmation.to_string();
         self.cert = Some(offered.cert);

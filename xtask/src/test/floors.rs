@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn op10_versions_below_their_floor_are_refused() {
+    fn versions_below_their_floor_are_refused() {
         assert!(below_floor("tokio", "1.44.1").is_some_and(|flaw| flaw.contains("RUSTSEC-2025-0023")));
         assert!(below_floor("slab", "0.4.10").is_some());
         assert!(below_floor("slab", "odd").is_some());

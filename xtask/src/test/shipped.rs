@@ -9,7 +9,7 @@ use crate::command::{self, TEST_BUILD};
 use crate::workspace;
 
 /// Features that no shipped build may have.
-const FOR_TESTS: [&str; 4] = ["hazmat", "failpoints", "store-suite", "store-suite-files"];
+const FOR_TESTS: [&str; 5] = ["hazmat", "testing", "failpoints", "store-suite", "store-suite-files"];
 
 /// The file with the guard, and the modules that a feature for tests switches on: each calls the guard.
 const GUARD: &str = "codec/src/test_builds.rs";
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn features_for_tests_are_told_from_others() {
-        assert!(is_for_tests("handfast-session feature \"hazmat\""));
+        assert!(is_for_tests("handfast-session feature \"testing\""));
         assert!(is_for_tests("reference-relay feature \"failpoints\""));
         assert!(!is_for_tests("handfast feature \"tokio\""));
         assert!(!is_for_tests("handfast-session v0.1.0"));

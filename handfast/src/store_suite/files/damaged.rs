@@ -86,7 +86,7 @@ pub fn damaged_files_are_never_taken_for_good_ones<H: FileHarness>(_: &str) {
 /// # Panics
 ///
 /// If the store does not behave so.
-pub fn st05_a_database_without_its_log_is_refused<H: FileHarness>(_: &str) {
+pub fn a_database_without_its_log_is_refused<H: FileHarness>(_: &str) {
     let (mut files, state) = written::<H>();
     // A database must be refused without its log even if that log was empty, because the database file alone
     // does not show that.

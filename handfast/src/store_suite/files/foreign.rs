@@ -24,7 +24,7 @@ fn foreign<H: FileHarness>(harness: &H) -> Connection {
 /// # Panics
 ///
 /// If the store does not behave so.
-pub fn st01_foreign_commits_and_checkpoints_in_a_storm_lose_nothing<H: FileHarness>(_: &str) {
+pub fn foreign_commits_and_checkpoints_in_a_storm_lose_nothing<H: FileHarness>(_: &str) {
     let mut harness = block_on(H::new());
     let mut holder = harness.try_open().expect("a new store opens");
     let other = foreign(&harness);

@@ -9,7 +9,7 @@ use std::{eprintln, fs, vec};
 use super::{FileHarness, State, child, numbers, role, role_of};
 use crate::store_suite::model::{LINK, Model, mixed, put, version};
 use crate::store_suite::{Write, WriteError, block_on};
-use handfast_session::hazmat::commit;
+use handfast_session::testing::commit;
 
 /// The id of a user that owns nothing.
 const NOBODY: u32 = 65_534;

@@ -26,7 +26,7 @@ const ROUNDS: u64 = 40;
 /// # Panics
 ///
 /// If the store does not behave so.
-pub fn st04_a_killed_process_leaves_whole_transactions<H: FileHarness>(test: &str) {
+pub fn a_killed_process_leaves_whole_transactions<H: FileHarness>(test: &str) {
     if let Some(dir) = role() {
         return write_until_dead::<H>(&dir);
     }

@@ -63,7 +63,7 @@ fn opened<H: FileHarness>(files: &Files, when: &str) -> State {
 /// # Panics
 ///
 /// If the store does not behave so.
-pub fn st04_a_torn_commit_is_there_whole_or_not_at_all<H: FileHarness>(_: &str) {
+pub fn a_torn_commit_is_there_whole_or_not_at_all<H: FileHarness>(_: &str) {
     let mut written = Written::<H>::new();
     let mut chance = Chance(1);
     let mut whole = 0;
@@ -95,7 +95,7 @@ pub fn st04_a_torn_commit_is_there_whole_or_not_at_all<H: FileHarness>(_: &str) 
 /// # Panics
 ///
 /// If the store does not behave so.
-pub fn st04_a_torn_checkpoint_changes_nothing<H: FileHarness>(_: &str) {
+pub fn a_torn_checkpoint_changes_nothing<H: FileHarness>(_: &str) {
     let mut written = Written::<H>::new();
     let mut chance = Chance(2);
     for n in 0..4 {
@@ -121,7 +121,7 @@ pub fn st04_a_torn_checkpoint_changes_nothing<H: FileHarness>(_: &str) {
 /// # Panics
 ///
 /// If the store does not behave so.
-pub fn st04_a_log_that_is_cut_or_scrambled_opens_to_a_prefix<H: FileHarness>(_: &str) {
+pub fn a_log_that_is_cut_or_scrambled_opens_to_a_prefix<H: FileHarness>(_: &str) {
     let mut written = Written::<H>::new();
     let mut states = std::vec![State::of_model(&written.model)];
     for n in 0..6 {

@@ -150,7 +150,7 @@ fn what_a_companion_changes_is_stored_and_the_network_is_told() {
 }
 
 #[test]
-fn msg_051_what_is_not_there_cannot_be_changed() {
+fn what_is_not_there_cannot_be_changed() {
     // req: MSG-051
     let mut phone = phone();
     let own = phone.ids[0];
@@ -164,7 +164,7 @@ fn msg_051_what_is_not_there_cannot_be_changed() {
 }
 
 #[test]
-fn msg_092_what_is_asked_of_what_is_not_there_is_gone() {
+fn what_is_asked_of_what_is_not_there_is_gone() {
     // req: MSG-092
     let mut phone = phone();
     let own = phone.ids[0];
@@ -187,7 +187,7 @@ fn msg_092_what_is_asked_of_what_is_not_there_is_gone() {
 }
 
 #[test]
-fn msg_091_a_command_that_cannot_be_read_is_answered_with_its_fault() {
+fn a_command_that_cannot_be_read_is_answered_with_its_fault() {
     // req: MSG-091
     let mut phone = phone();
     for (body, code) in [
@@ -204,7 +204,7 @@ fn msg_091_a_command_that_cannot_be_read_is_answered_with_its_fault() {
 }
 
 #[test]
-fn msg_052_only_the_account_s_own_messages_are_edited_or_deleted() {
+fn only_the_account_s_own_messages_are_edited_or_deleted() {
     // req: MSG-052
     let mut phone = phone();
     let theirs = phone.ids[1];
@@ -215,7 +215,7 @@ fn msg_052_only_the_account_s_own_messages_are_edited_or_deleted() {
 }
 
 #[test]
-fn msg_053_a_message_with_media_is_not_edited() {
+fn a_message_with_media_is_not_edited() {
     // req: MSG-053
     let mut phone = phone();
     let media = phone.ids[2];
@@ -223,7 +223,7 @@ fn msg_053_a_message_with_media_is_not_edited() {
 }
 
 #[test]
-fn msg_054_a_thirty_third_reaction_is_refused() {
+fn a_thirty_third_reaction_is_refused() {
     // req: MSG-054
     let mut phone = phone();
     let own = phone.ids[0];
@@ -268,7 +268,7 @@ fn verbs_say_why_they_are_refused() {
 }
 
 #[test]
-fn msg_046_who_is_there_is_told_as_a_whole() {
+fn who_is_there_is_told_as_a_whole() {
     // req: MSG-046
     let mut phone = phone();
     let (_, link) = link(&phone.app);

@@ -38,7 +38,7 @@ fn send(app: &mut App, content: ContentId) -> ResultBody {
 }
 
 #[test]
-fn str_030_an_upload_that_no_message_names_is_forgotten_after_a_day() {
+fn an_upload_that_no_message_names_is_forgotten_after_a_day() {
     // req: STR-030
     for (age_ms, is_kept) in [(UPLOAD_KEPT_MS - 1, true), (UPLOAD_KEPT_MS, false)] {
         let (_dir, mut app) = phone(None);
@@ -59,7 +59,7 @@ fn at(wall_ms: u64) -> Now {
 }
 
 #[test]
-fn str_030_an_upload_is_as_old_as_it_was_when_the_wall_clock_is_set() {
+fn an_upload_is_as_old_as_it_was_when_the_wall_clock_is_set() {
     // req: STR-030
     let year_ms = 365 * UPLOAD_KEPT_MS;
     let mut rng = ChaCha20Rng::seed_from_u64(4);
@@ -79,7 +79,7 @@ fn str_030_an_upload_is_as_old_as_it_was_when_the_wall_clock_is_set() {
 }
 
 #[test]
-fn str_030_a_clock_that_is_set_while_the_store_fails_is_followed_later() {
+fn a_clock_that_is_set_while_the_store_fails_is_followed_later() {
     // req: STR-030
     let mut rng = ChaCha20Rng::seed_from_u64(4);
     let (dir, mut app) = phone(None);
@@ -99,7 +99,7 @@ fn str_030_a_clock_that_is_set_while_the_store_fails_is_followed_later() {
 }
 
 #[test]
-fn str_030_an_upload_that_a_message_names_stays_and_goes_with_it() {
+fn an_upload_that_a_message_names_stays_and_goes_with_it() {
     // req: STR-030
     let (_dir, mut app) = phone(None);
     let (id, _) = link(&app);
@@ -118,7 +118,7 @@ fn str_030_an_upload_that_a_message_names_stays_and_goes_with_it() {
 }
 
 #[test]
-fn str_030_an_upload_goes_with_its_link() {
+fn an_upload_goes_with_its_link() {
     // req: STR-030
     let (_dir, mut app) = phone(None);
     let (id, _) = link(&app);
@@ -132,7 +132,7 @@ fn str_030_an_upload_goes_with_its_link() {
 }
 
 #[test]
-fn str_031_a_link_has_a_quota_of_bytes_for_what_no_message_names() {
+fn a_link_has_a_quota_of_bytes_for_what_no_message_names() {
     // req: STR-031
     for (size, answer) in [(70_000, Ok(())), (70_001, Err(ErrorCode::FULL))] {
         let (_dir, mut app) = phone(None);
@@ -149,7 +149,7 @@ fn str_031_a_link_has_a_quota_of_bytes_for_what_no_message_names() {
 }
 
 #[test]
-fn str_031_a_link_has_a_quota_of_contents() {
+fn a_link_has_a_quota_of_contents() {
     // req: STR-031
     for (count, answer) in [(UPLOADS_COUNT_MAX - 1, Ok(())), (UPLOADS_COUNT_MAX, Err(ErrorCode::FULL))] {
         let (_dir, mut app) = phone(None);
@@ -168,7 +168,7 @@ fn str_031_a_link_has_a_quota_of_contents() {
 }
 
 #[test]
-fn str_031_parts_that_wait_for_a_stream_make_room() {
+fn parts_that_wait_for_a_stream_make_room() {
     // req: STR-031
     let (_dir, mut app) = phone(None);
     let (id, mut link) = link(&app);
@@ -183,7 +183,7 @@ fn str_031_parts_that_wait_for_a_stream_make_room() {
 }
 
 #[test]
-fn str_032_a_put_leaves_room_on_the_disk() {
+fn a_put_leaves_room_on_the_disk() {
     // req: STR-032
     let enough: handfast_programs::FreeSpace = |_| Some(DISK_RESERVE + 140_000);
     let short: handfast_programs::FreeSpace = |_| Some(DISK_RESERVE + 139_999);
@@ -197,14 +197,14 @@ fn str_032_a_put_leaves_room_on_the_disk() {
 }
 
 #[test]
-fn str_032_the_room_of_this_disk_is_known() {
+fn the_room_of_this_disk_is_known() {
     // req: STR-032
     let (_dir, app) = phone(None);
     assert!(cfg!(not(unix)) || app.media.free_space().is_some_and(|free| free > 0));
 }
 
 #[test]
-fn str_033_what_no_message_names_is_there_for_its_own_link_alone() {
+fn what_no_message_names_is_there_for_its_own_link_alone() {
     // req: STR-033
     let (_dir, mut app) = phone(None);
     let (id, mut link) = link(&app);

@@ -25,7 +25,7 @@ fn an_edit_is_told_and_the_list_of_chats_shows_it() {
 }
 
 #[test]
-fn msg_054_each_author_has_one_reaction_and_a_message_thirty_two() {
+fn each_author_has_one_reaction_and_a_message_thirty_two() {
     // req: MSG-054
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();
@@ -94,7 +94,7 @@ fn rows(store: &Store, after: u64) -> Vec<(u64, Option<(CompanionState, u64)>)> 
 }
 
 #[test]
-fn msg_005_the_list_of_companions_tells_each_change_and_a_marker_of_what_ended() {
+fn the_list_of_companions_tells_each_change_and_a_marker_of_what_ended() {
     // req: MSG-004, MSG-005
     let Phone { mut store, .. } = phone();
     for n in 1..=4 {

@@ -17,7 +17,7 @@ fn is_on_disk(dir: &Path, bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn st13_what_was_deleted_is_not_on_the_disk() {
+fn what_was_deleted_is_not_on_the_disk() {
     let Phone { dir, mut store } = phone();
     let (edited, reaction) = ("a needle before an edit", "a needle in a reaction");
     let (text, picture) = ("a needle in a text", b"a needle in a picture".as_slice());
@@ -57,7 +57,7 @@ fn st13_what_was_deleted_is_not_on_the_disk() {
 
 #[cfg(unix)]
 #[test]
-fn st11_a_link_in_place_of_any_file_or_directory_is_refused() {
+fn a_link_in_place_of_any_file_or_directory_is_refused() {
     use std::os::unix::fs::symlink;
     let open = |dir: &Path| {
         let media = MediaDir::open(dir).map_err(StoreError::from);

@@ -45,7 +45,7 @@ fn filled() -> (Phone, u64) {
 }
 
 #[test]
-fn msg_068_whatever_happens_to_a_message_after_it_came_is_a_row() {
+fn whatever_happens_to_a_message_after_it_came_is_a_row() {
     // req: MSG-068
     let (Phone { mut store, .. }, first) = filled();
     assert_eq!(rows(&store, 0), [], "to come is no change");
@@ -77,7 +77,7 @@ fn msg_068_whatever_happens_to_a_message_after_it_came_is_a_row() {
 }
 
 #[test]
-fn msg_068_a_message_that_enters_the_window_did_not_change() {
+fn a_message_that_enters_the_window_did_not_change() {
     // req: MSG-068
     let (Phone { mut store, .. }, first) = filled();
     let (newest, entering) = (first + 249, first + 49);
@@ -89,7 +89,7 @@ fn msg_068_a_message_that_enters_the_window_did_not_change() {
 }
 
 #[test]
-fn msg_069_the_changes_reach_back_as_far_as_the_markers() {
+fn the_changes_reach_back_as_far_as_the_markers() {
     // req: MSG-069
     let (Phone { dir, mut store }, first) = filled();
     store.edit_message(1, first, "edited").unwrap();
@@ -109,7 +109,7 @@ fn msg_069_the_changes_reach_back_as_far_as_the_markers() {
 }
 
 #[test]
-fn msg_062_a_snapshot_of_the_changes_tells_the_revision_and_no_row() {
+fn a_snapshot_of_the_changes_tells_the_revision_and_no_row() {
     // req: MSG-062, MSG-063
     let (Phone { mut store, .. }, first) = filled();
     store.edit_message(1, first, "edited").unwrap();

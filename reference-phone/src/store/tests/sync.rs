@@ -10,7 +10,7 @@ fn ids(page: &PageRows) -> Vec<u64> {
 }
 
 #[test]
-fn syn_010_markers_are_kept_for_100000_revisions() {
+fn markers_are_kept_for_100000_revisions() {
     // req: SYN-010
     let Phone { dir, mut store } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();
@@ -40,7 +40,7 @@ fn syn_010_markers_are_kept_for_100000_revisions() {
 }
 
 #[test]
-fn syn_012_pages_hold_every_row_once_and_come_out_the_same_when_asked_again() {
+fn pages_hold_every_row_once_and_come_out_the_same_when_asked_again() {
     // req: SYN-012, SYN-014
     let Phone { mut store, .. } = phone();
     for chat in 1..=40 {
@@ -79,7 +79,7 @@ fn syn_012_pages_hold_every_row_once_and_come_out_the_same_when_asked_again() {
 }
 
 #[test]
-fn syn_012_a_cursor_that_cannot_be_read_gives_no_page() {
+fn a_cursor_that_cannot_be_read_gives_no_page() {
     // req: SYN-027
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();
@@ -100,7 +100,7 @@ fn syn_012_a_cursor_that_cannot_be_read_gives_no_page() {
 }
 
 #[test]
-fn msg_045_a_delta_is_refused_when_messages_may_have_left_the_window_unsent() {
+fn a_delta_is_refused_when_messages_may_have_left_the_window_unsent() {
     // req: MSG-045
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();
@@ -118,7 +118,7 @@ fn msg_045_a_delta_is_refused_when_messages_may_have_left_the_window_unsent() {
 }
 
 #[test]
-fn syn_015_the_digest_is_over_the_rows_of_the_window_that_live() {
+fn the_digest_is_over_the_rows_of_the_window_that_live() {
     // req: SYN-015, MSG-004
     let Phone { mut store, .. } = phone();
     store.add_chat(1, "Bo", "Bo").unwrap();

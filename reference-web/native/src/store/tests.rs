@@ -97,7 +97,7 @@ fn the_parts_of_a_store_belong_together_and_a_cut_creation_is_taken_up() {
     drop(store);
     std::fs::remove_file(&key).expect("removed");
     store = Store::open(dir.path()).expect("made anew");
-    let commit = handfast::session::hazmat::commit(
+    let commit = handfast::session::testing::commit(
         MailboxId::from_bytes([1; 16]),
         0,
         vec![handfast::session::Op::Put { key: vec![1], value: b"secret".to_vec().into() }],
@@ -306,7 +306,7 @@ fn row(id: u64, rev: u64, item: &Item) -> Bytes {
 }
 
 #[test]
-fn syn_009_what_cannot_be_applied_is_set_aside_and_counts_until_it_can() {
+fn what_cannot_be_applied_is_set_aside_and_counts_until_it_can() {
     // req: SYN-006, SYN-009, SYN-022
     let (_dir, mut store) = store();
     let good = Item::Message(wire(1, 3, "hello"));
@@ -338,7 +338,7 @@ fn syn_009_what_cannot_be_applied_is_set_aside_and_counts_until_it_can() {
 }
 
 #[test]
-fn re12_four_versions_of_a_row_end_the_same_in_every_order() {
+fn four_versions_of_a_row_end_the_same_in_every_order() {
     // req: SYN-029
     let versions: Vec<Bytes> =
         (1..=4).map(|rev| row(3, rev, &Item::Message(wire(1, 3, &format!("version {rev}"))))).collect();
@@ -355,7 +355,7 @@ fn re12_four_versions_of_a_row_end_the_same_in_every_order() {
 }
 
 #[test]
-fn syn_014_a_snapshot_replaces_what_is_here_whatever_its_revision() {
+fn a_snapshot_replaces_what_is_here_whatever_its_revision() {
     // req: SYN-028, SYN-029
     let (_dir, mut store) = store();
     let name = messages_name(1);
@@ -384,7 +384,7 @@ fn syn_014_a_snapshot_replaces_what_is_here_whatever_its_revision() {
 }
 
 #[test]
-fn msg_005_the_list_of_companions_is_mirrored_and_a_marker_takes_one_out() {
+fn the_list_of_companions_is_mirrored_and_a_marker_takes_one_out() {
     // req: MSG-004, MSG-005, SYN-029
     let (_dir, mut store) = store();
     let name = CollectionName::Companions.encode().expect("a name");
@@ -428,7 +428,7 @@ fn change(chat: u64, id: u64, rev: u64, item: &Item) -> Bytes {
 }
 
 #[test]
-fn msg_066_a_page_of_history_that_is_older_than_the_changes_is_not_taken() {
+fn a_page_of_history_that_is_older_than_the_changes_is_not_taken() {
     // req: MSG-066
     let (_dir, mut store) = store();
     store.end_delta(&changes_name(), 70, std::iter::empty()).expect("kept");
@@ -441,7 +441,7 @@ fn msg_066_a_page_of_history_that_is_older_than_the_changes_is_not_taken() {
 }
 
 #[test]
-fn msg_064_a_change_is_applied_where_a_message_is_held_or_belongs() {
+fn a_change_is_applied_where_a_message_is_held_or_belongs() {
     // req: MSG-064
     let (_dir, mut store) = store();
     let items = [Item::Message(wire(1, 7, "seven")).encode(), Item::Message(wire(1, 5, "five")).encode()];

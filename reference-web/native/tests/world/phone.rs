@@ -6,12 +6,12 @@ use std::ops::{Deref, DerefMut};
 use bytes::Bytes;
 use handfast::codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
-use handfast::codec::qr::Offer;
+use handfast::codec::qr::QrOffer;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
 use handfast::handshake::certificate::sign_revoked;
 use handfast::handshake::identity::SigningKey;
 use handfast::handshake::link::Terms;
-use handfast::handshake::pairing::phone::Offering;
+use handfast::handshake::pairing::phone::GrantedTerms;
 use handfast::media::{ChunkList, ContentHasher};
 use handfast::session::pairing::KeysInUse;
 use handfast::session::{
@@ -114,7 +114,7 @@ impl Phone {
     }
 
     pub(crate) fn scan(&mut self, now: Timestamp, rng: &mut dyn CryptoRng, text: &str) {
-        let offer = Offer::decode(text).unwrap();
+        let offer = QrOffer::decode(text).unwrap();
         let pairing = Pairing::phone(offer, relay::name(), KeysInUse::none(), now, rng);
         self.host.begin(Machine::Pairing(Box::new(pairing)), now);
     }
@@ -141,14 +141,14 @@ impl Phone {
 
     pub(crate) fn approve(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         let Machine::Pairing(pairing) = &mut self.host.machine else { panic!("no pairing") };
-        let offering = Offering {
+        let granted = GrantedTerms {
             account_name: "Ada".into(),
             companion: CompanionId::from_bytes([3; 16]),
             serial: 1,
             grants: 7,
             idle_days: 14,
         };
-        pairing.approve(now, rng, &self.account, offering).unwrap();
+        pairing.approve(now, rng, &self.account, granted).unwrap();
     }
 
     pub(crate) fn revoke(&mut self, now: Timestamp) {

@@ -12,7 +12,7 @@ use handfast_codec::ids::{AttachmentId, CompanionId, MailboxId};
 use handfast_handshake::HandshakeError;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::link::{PhoneLink, Start, WebLink};
-use handfast_handshake::pairing::phone::{self, Offering};
+use handfast_handshake::pairing::phone::{self, GrantedTerms};
 use handfast_handshake::pairing::web::Code;
 use handfast_handshake::pairing::{Claims, PairingContext};
 use rand_core::CryptoRng;
@@ -65,14 +65,14 @@ impl Linked {
         let typed = web.check_code().to_string();
         let confirmed = state.check(&typed).map_err(|_| HandshakeError::OutOfTurn)?;
         let account = SigningKey::generate(rng);
-        let offering = Offering {
+        let granted = GrantedTerms {
             account_name: "Demo".into(),
             companion: CompanionId::from_bytes([3; 16]),
             serial: 1,
             grants: 7,
             idle_days: 14,
         };
-        let (offered, message) = state.approve(confirmed, &account, offering, rng)?;
+        let (offered, message) = state.approve(confirmed, &account, granted, rng)?;
         let (web, _, _) = web.read(&message)?;
         let typed = offered.confirmation.to_string();
         let web = web.read(&offered.cert)?.confirm(&typed).map_err(|_| HandshakeError::OutOfTurn)?;
