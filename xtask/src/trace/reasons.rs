@@ -1,4 +1,4 @@
-//! Why no program reaches a cited check, from `reached.toml`.
+//! Why no program reaches a cited check, or notices that it is gone, from `reached.toml`.
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
@@ -12,11 +12,15 @@ const FILE: &str = "reached.toml";
 /// All reasons.
 #[derive(Deserialize)]
 pub(super) struct Reasons {
+    /// Of checks that no program executes.
     #[serde(default)]
     reason: Vec<Reason>,
+    /// Of checks that programs execute, and whose absence none of their runs can show.
+    #[serde(default)]
+    unnoticed: Vec<Reason>,
 }
 
-/// Why the checks of some requirements in some file are executed by no program.
+/// Why this is so of the cited checks in some file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reason {
@@ -33,6 +37,10 @@ impl Reason {
             site.file == self.file || (self.file.ends_with('/') && site.file.starts_with(&self.file));
         in_file && self.function.as_ref().is_none_or(|function| *function == site.function)
     }
+
+    fn place(&self) -> String {
+        format!("{} {}", self.file, self.function.as_deref().unwrap_or("(all)"))
+    }
 }
 
 impl Reasons {
@@ -44,20 +52,34 @@ impl Reasons {
         let text = std::fs::read_to_string(workspace::root().join("xtask").join(FILE))
             .context("no xtask/reached.toml")?;
         let reasons: Self = toml::from_str(&text).context("xtask/reached.toml cannot be read")?;
-        ensure!(reasons.reason.iter().all(|reason| reason.why.len() > 10), "a reason has no words");
+        let mut all = reasons.reason.iter().chain(&reasons.unnoticed);
+        ensure!(all.all(|reason| reason.why.len() > 10), "a reason has no words");
         Ok(reasons)
     }
 
-    /// The reason for a site.
+    /// Why no program executes a site.
     pub(super) fn of(&self, site: &Site) -> Option<&str> {
-        self.reason.iter().find(|reason| reason.is_for(site)).map(|reason| reason.why.as_str())
+        find(&self.reason, site)
+    }
+
+    /// Why no run of the programs can notice that the check at a site is gone.
+    pub(super) fn of_unnoticed(&self, site: &Site) -> Option<&str> {
+        find(&self.unnoticed, site).or_else(|| self.of(site))
     }
 
     /// The reasons for which there is no site that needs one.
     pub(super) fn needless(&self, reached: impl Fn(&Site) -> bool, sites: &[&Site]) -> Vec<String> {
         let needed = |reason: &Reason| sites.iter().any(|site| reason.is_for(site) && !reached(site));
-        let name =
-            |reason: &Reason| format!("{} {}", reason.file, reason.function.as_deref().unwrap_or("(all)"));
-        self.reason.iter().filter(|reason| !needed(reason)).map(name).collect()
+        self.reason.iter().filter(|reason| !needed(reason)).map(Reason::place).collect()
     }
+
+    /// The reasons why nobody notices, for which there is no site at all.
+    pub(super) fn without_site(&self, sites: &[Site]) -> Vec<String> {
+        let has_site = |reason: &&Reason| sites.iter().any(|site| reason.is_for(site));
+        self.unnoticed.iter().filter(|reason| !has_site(reason)).map(Reason::place).collect()
+    }
+}
+
+fn find<'a>(reasons: &'a [Reason], site: &Site) -> Option<&'a str> {
+    reasons.iter().find(|reason| reason.is_for(site)).map(|reason| reason.why.as_str())
 }
