@@ -13,7 +13,7 @@
 //! let txn = sqlite::begin(&mut store)?;
 //! // .. the rows of the application that belong to the commit ..
 //! commit.apply(&mut Txn::new(&txn, &key))?;
-//! txn.commit()?; // then: endpoint.committed(now, commit.id())
+//! txn.commit()?; // then: endpoint.committed(now, commit)
 //! # Ok(())
 //! # }
 //! ```

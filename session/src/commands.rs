@@ -1,9 +1,10 @@
 //! Commands and their results, known by keys, so that each command runs once (spec, delivery, *Commands*).
 //!
-//! The modules: `phone` keeps the results of commands that ran, `web` the companion's own commands,
-//! `version_1` migrates older stores. Nothing here does I/O.
+//! The modules: `phone` keeps the results of commands that ran, `unanswered` those that have no result yet,
+//! `web` the companion's own commands; `version_1` migrates older stores. Nothing here does I/O.
 
 pub(crate) mod phone;
+pub(crate) mod unanswered;
 pub(crate) mod version_1;
 pub(crate) mod web;
 

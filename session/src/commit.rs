@@ -5,7 +5,6 @@
 //! handfast crates. The application applies it inside its own transaction, together with the effect of the
 //! message that caused it, and then reports the commit with `committed`. Nothing here does I/O.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use handfast_codec::ids::MailboxId;
@@ -15,27 +14,16 @@ use zeroize::Zeroizing;
 use crate::error::ApiMisuse;
 use crate::keys;
 
-/// The number of a commit: ascending from 1 within one machine's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitId(u64);
-
-impl CommitId {
-    /// Returns the number, at least 1.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-/// The key of the version number that every commit compares and increments. A store that queues commits must
-/// compare the version at the time when it writes, so that a second writer is noticed.
+/// The key of a link's version: the number of commits that its store has taken, in 8 bytes, big-endian. Every
+/// commit compares and increments it. A store that queues commits must compare the version at the time when
+/// it writes, so that a second writer is noticed.
 pub const VERSION_KEY: &[u8] = keys::VERSION;
 
 /// A value to be stored. It is wiped when dropped, since it may hold keys.
 pub type Value = Zeroizing<Vec<u8>>;
 
 /// One operation on the keyspace of a link.
-#[non_exhaustive]
+#[expect(clippy::exhaustive_enums, reason = "a store that passes over an operation is wrong")]
 pub enum Op {
     /// Stores `value` under `key`, in place of what was there.
     Put {
@@ -137,27 +125,21 @@ pub enum CommitError<E> {
     Store(E),
 }
 
-/// A set of writes that become durable together or not at all.
-#[must_use = "a commit must be applied in a transaction and reported with `committed`"]
+/// A set of writes that become durable together or not at all. The application applies it in its own
+/// transaction, and passes it to `committed` of the machine that made it once the transaction is durable.
+#[must_use = "a commit must be applied in a transaction and passed to `committed`"]
 #[derive(Debug)]
 pub struct Commit {
-    id: CommitId,
     link: MailboxId,
     expects: u64,
-    ops: Vec<Op>,
+    writes: Vec<Op>,
 }
 
 impl Commit {
     /// Creates a commit without a machine, for tests.
     #[cfg(feature = "testing")]
-    pub(crate) const fn new(link: MailboxId, expects: u64, ops: Vec<Op>) -> Self {
-        Self { id: CommitId(1), link, expects, ops }
-    }
-
-    /// Returns the number to pass to `committed`.
-    #[must_use]
-    pub const fn id(&self) -> CommitId {
-        self.id
+    pub(crate) fn new(link: MailboxId, expects: u64, writes: Vec<Op>) -> Self {
+        CommitGate::new(link, expects).open(writes)
     }
 
     /// Returns the mailbox of the link whose keyspace this changes.
@@ -166,10 +148,20 @@ impl Commit {
         self.link
     }
 
-    /// Returns the operations in the order in which they apply.
+    /// Returns the version that the link's store must be at: the number of commits that it has taken before
+    /// this one. At 0 the store has no [`VERSION_KEY`] for the link.
     #[must_use]
-    pub fn ops(&self) -> &[Op] {
-        &self.ops
+    pub const fn expects(&self) -> u64 {
+        self.expects
+    }
+
+    /// Returns the writes in the order in which they apply. The last one stores the new version.
+    ///
+    /// They are for stores that cannot offer a [`StoreTxn`]: asynchronous ones, and those of other languages.
+    /// Such a store compares the version with [`Commit::expects`] in the same transaction, before it writes.
+    #[must_use]
+    pub fn writes(&self) -> &[Op] {
+        &self.writes
     }
 
     /// Applies the commit inside a transaction: compares the store's version, then writes.
@@ -186,11 +178,7 @@ impl Commit {
         if found != self.expects {
             return Err(CommitError::Conflict { expected: self.expects, found });
         }
-        for op in &self.ops {
-            op.write(self.link, txn).map_err(CommitError::Store)?;
-        }
-        let version = self.expects.saturating_add(1).to_be_bytes();
-        txn.put(self.link, keys::VERSION, &version).map_err(CommitError::Store)
+        self.writes.iter().try_for_each(|op| op.write(self.link, txn)).map_err(CommitError::Store)
     }
 }
 
@@ -200,42 +188,50 @@ pub fn is_secret(key: &[u8]) -> bool {
     keys::is_secret(key)
 }
 
-/// Numbers the commits of one machine, and tracks those that are not durable yet.
+/// Opens the commits of one machine, and tracks those that are not durable yet. A commit is known by the
+/// version that it expects.
 #[derive(Debug)]
 pub(crate) struct CommitGate {
     link: MailboxId,
-    version: u64,
-    last: u64,
-    open: VecDeque<CommitId>,
+    /// The version that the oldest open commit expects, if one is open.
+    durable: u64,
+    /// The version that the next commit will expect.
+    next: u64,
 }
 
 impl CommitGate {
     /// Creates the numbering of commits for a store at `version`, where 0 means an empty store.
     pub(crate) fn new(link: MailboxId, version: u64) -> Self {
-        Self { link, version, last: 0, open: VecDeque::new() }
+        Self { link, durable: version, next: version }
     }
 
     /// Returns whether one more commit may be opened, when `queued` others are queued to be opened first.
     pub(crate) fn has_room(&self, queued: usize) -> bool {
-        self.open.len().saturating_add(queued) < COMMITS_OPEN_MAX
+        let open = usize::try_from(self.next.saturating_sub(self.durable)).unwrap_or(usize::MAX);
+        open.saturating_add(queued) < COMMITS_OPEN_MAX
     }
 
-    /// Opens a commit with the next number and version.
-    pub(crate) fn open(&mut self, ops: Vec<Op>) -> Commit {
-        self.last = self.last.saturating_add(1);
-        let id = CommitId(self.last);
-        let commit = Commit { id, link: self.link, expects: self.version, ops };
-        self.version = self.version.saturating_add(1);
-        self.open.push_back(id);
-        commit
+    /// Opens a commit with these writes.
+    pub(crate) fn open(&mut self, mut writes: Vec<Op>) -> Commit {
+        let expects = self.next;
+        self.next = expects.saturating_add(1);
+        writes.push(Op::put(keys::VERSION.to_vec(), self.next.to_be_bytes().to_vec()));
+        Commit { link: self.link, expects, writes }
     }
 
-    /// Records that commit `id` is durable; it must be the oldest open one.
-    pub(crate) fn committed(&mut self, id: CommitId) -> Result<(), ApiMisuse> {
-        if self.open.front() == Some(&id) {
-            let _ = self.open.pop_front();
-            return Ok(());
+    /// Records that a commit is durable, which must be the oldest open one. Returns the version that it
+    /// expected.
+    pub(crate) fn committed(&mut self, commit: Commit) -> Result<u64, ApiMisuse> {
+        let (link, expects) = (commit.link, commit.expects);
+        // The keys in it are wiped.
+        drop(commit);
+        if link != self.link {
+            return Err(ApiMisuse::OtherLink);
         }
-        Err(ApiMisuse::CommitOrder)
+        if expects != self.durable || self.durable == self.next {
+            return Err(ApiMisuse::CommitOrder);
+        }
+        self.durable = self.durable.saturating_add(1);
+        Ok(expects)
     }
 }

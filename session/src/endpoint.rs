@@ -41,7 +41,7 @@ use handfast_codec::role::DeviceRole;
 use rand_core::CryptoRng;
 
 use crate::attach::{Attach, AttachEvent, AttachTimeout};
-use crate::commit::{CommitGate, CommitId, Op};
+use crate::commit::{Commit, CommitGate, Op};
 use crate::counters::Counters;
 use crate::ephemeral::EphemeralLane;
 use crate::error::ApiMisuse;
@@ -77,7 +77,7 @@ pub struct Endpoint<R: Role> {
     counters: Counters,
     lanes: Lanes<R::Sync>,
     gate: CommitGate,
-    deferred: VecDeque<(CommitId, Deferred<R::Deferred>)>,
+    deferred: VecDeque<(u64, Deferred<R::Deferred>)>,
     out: VecDeque<Queued<R::Deferred>>,
     /// Deletions of outbox rows that the peer has acknowledged; the next commit includes them.
     lapsed: Vec<Op>,
@@ -207,7 +207,7 @@ impl<R: Role> Endpoint<R> {
         } else {
             match RelayFrame::decode(bytes.freeze()) {
                 Ok(frame) => self.on_relay_frame(rng, frame),
-                Err(error) => self.drop_socket(error.code()),
+                Err(_) => self.drop_socket(),
             }
         }
         self.settle(rng);
@@ -228,11 +228,12 @@ impl<R: Role> Endpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::CommitOrder`] when the commit is not the oldest open one.
-    pub fn committed(&mut self, now: Timestamp, id: CommitId) -> Result<(), ApiMisuse> {
+    /// [`ApiMisuse::CommitOrder`] when the commit is not the oldest open one, [`ApiMisuse::OtherLink`] when it
+    /// is one of another link.
+    pub fn committed(&mut self, now: Timestamp, commit: Commit) -> Result<(), ApiMisuse> {
         self.tick(now);
-        self.gate.committed(id)?;
-        while let Some((_, deferred)) = pop_front_if(&mut self.deferred, |(of, _)| *of <= id) {
+        let version = self.gate.committed(commit)?;
+        while let Some((_, deferred)) = pop_front_if(&mut self.deferred, |(of, _)| *of <= version) {
             self.run(deferred);
         }
         self.show();
@@ -341,11 +342,11 @@ impl<R: Role> Endpoint<R> {
             return;
         }
         self.event(Event::Relay(code));
-        self.drop_socket(code);
+        self.drop_socket();
     }
 
     /// Closes the socket, and plans another one.
-    fn drop_socket(&mut self, _why: ErrorCode) {
+    fn drop_socket(&mut self) {
         self.event(Event::Disconnect);
         self.attach.closed(self.now);
         self.drop_connection();

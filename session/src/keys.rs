@@ -31,6 +31,9 @@ pub(crate) const COMMAND: u8 = 0x25;
 pub(crate) const UNSETTLED: u8 = 0x26;
 /// Prefix of a companion's commands that have a result, by number; the value is the command key.
 pub(crate) const SETTLED: u8 = 0x27;
+/// Prefix of the commands that a phone has counted as received and not answered, by command key; the value is
+/// the number and the body.
+pub(crate) const UNANSWERED: u8 = 0x28;
 /// Prefix of a companion's cursors, by collection.
 pub(crate) const CURSOR: u8 = 0x30;
 /// Prefix of a companion's unfinished snapshots, by collection. Its byte follows that of CURSOR, so that one

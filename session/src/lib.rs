@@ -65,7 +65,7 @@ pub mod testing;
 mod wake;
 
 pub use commands::Repeat;
-pub use commit::{Commit, CommitError, CommitId, Op, StoreTxn, VERSION_KEY, Value, is_secret};
+pub use commit::{Commit, CommitError, Op, StoreTxn, VERSION_KEY, Value, is_secret};
 pub use digest::RowDigest;
 pub use endpoint::{
     CompanionEndpoint, Endpoint, LinkRows, LinkStatus, Opened, PhoneEndpoint, StreamInfo, role,

@@ -140,7 +140,7 @@ pub enum Event {
     /// Open a WebSocket to the link's relay. Then call `handle_opened`, or `handle_closed` if it cannot be
     /// opened.
     Connect,
-    /// Close the socket at once; no `handle_closed` is needed.
+    /// Close the socket, after what was transmitted before; `handle_closed` is not needed.
     Disconnect,
     /// The state for display has changed.
     State(LinkState),

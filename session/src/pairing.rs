@@ -34,7 +34,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::attach::{Attach, AttachTimeout};
-use crate::commit::{CommitGate, CommitId, Op};
+use crate::commit::{Commit, CommitGate, Op};
 use crate::error::ApiMisuse;
 use crate::jitter::Jitter;
 use crate::queue::pop_front_if;
@@ -92,7 +92,7 @@ pub struct Pairing {
     /// The numbering of commits, once the link's mailbox is known.
     gate: Option<CommitGate>,
     terms: Option<Terms>,
-    deferred: VecDeque<(CommitId, Deferred)>,
+    deferred: VecDeque<(u64, Deferred)>,
     out: VecDeque<PairingOutput>,
     now: Timestamp,
     /// The peers' keys in this device's other links. The new link may not use any of them.
@@ -293,11 +293,12 @@ impl Pairing {
     ///
     /// # Errors
     ///
-    /// [`ApiMisuse::CommitOrder`] when the commit is not the oldest open one.
-    pub fn committed(&mut self, now: Timestamp, id: CommitId) -> Result<(), ApiMisuse> {
+    /// [`ApiMisuse::CommitOrder`] when the commit is not the oldest open one, [`ApiMisuse::OtherLink`] when it
+    /// is none of this pairing.
+    pub fn committed(&mut self, now: Timestamp, commit: Commit) -> Result<(), ApiMisuse> {
         self.tick(now);
-        self.gate.as_mut().ok_or(ApiMisuse::CommitOrder)?.committed(id)?;
-        while let Some((_, deferred)) = pop_front_if(&mut self.deferred, |(of, _)| *of <= id) {
+        let version = self.gate.as_mut().ok_or(ApiMisuse::OtherLink)?.committed(commit)?;
+        while let Some((_, deferred)) = pop_front_if(&mut self.deferred, |(of, _)| *of <= version) {
             match deferred {
                 _ if self.ended => {}
                 Deferred::Offer(message, frame) => {
@@ -359,10 +360,19 @@ impl Pairing {
         matches!(&self.side, Side::Phone(phone::PhoneState::Active) | Side::Web(web::WebState::Active))
     }
 
+    /// Returns the error of a call that needs something else than there is.
+    const fn unfit(&self, needs: &'static str) -> ApiMisuse {
+        let is = match &self.side {
+            Side::Phone(state) => state.name(),
+            Side::Web(state) => state.name(),
+        };
+        ApiMisuse::WrongState { is, needs }
+    }
+
     fn persist(&mut self, link: MailboxId, ops: Vec<Op>, deferred: Deferred) {
         let gate = self.gate.get_or_insert_with(|| CommitGate::new(link, 0));
         let commit = gate.open(ops);
-        self.deferred.push_back((commit.id(), deferred));
+        self.deferred.push_back((commit.expects(), deferred));
         self.out.push_back(PairingOutput::Persist(commit));
     }
 }

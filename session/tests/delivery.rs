@@ -1,13 +1,14 @@
 //! Messages, rows and streams through every loss of connection (spec, delivery and streams).
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use handfast_codec::DeviceRole;
 use handfast_codec::frame::OpenKind;
-use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MAX};
+use handfast_codec::limits::{MESSAGE_LEN_MAX, OUTBOX_LEN_MAX, OUTBOX_MESSAGES_MAX, VARINT_MAX};
 use handfast_session::resume::Verdict;
-use handfast_session::{Event, LinkState, SendError, StreamEnd};
+use handfast_session::{ApiMisuse, Event, LinkState, Op, SendError, StreamEnd, VERSION_KEY};
 use handfast_testkit::{Clocked as _, World, commands};
 use proptest::prelude::*;
 
@@ -82,8 +83,32 @@ fn the_outbox_is_full_at_its_limit_and_loses_nothing() {
         let _ = world.send(&n.to_string());
     }
     let refused = world.web.send(world.now, &Bytes::from_static(b"one more"));
-    assert_eq!(refused.err(), Some(SendError::OutboxFull));
+    assert_eq!(refused.err(), Some(SendError::TooManyUnsettled { oldest: 1 }));
     world.run_until("settled", 10 * MINUTE, |w| all_settled(w, OUTBOX_MESSAGES_MAX));
+}
+
+#[test]
+fn a_command_without_an_answer_is_told_again_after_a_restart() {
+    // req: RES-043
+    let mut world = World::live(9);
+    world.phone.app.answers_nothing = true;
+    for text in ["first", "second"] {
+        let _ = world.send(text);
+    }
+    world.run_for(MINUTE);
+    assert_eq!(world.phone.machine.phone().unanswered().len(), 2);
+    assert!(world.phone.disk.effects.is_empty() && world.web.disk.effects.is_empty());
+    // It was counted as received, so a resumed connection brings it no more.
+    world.cut(DeviceRole::Web);
+    world.run_until_live();
+    world.crash(DeviceRole::Phone);
+    world.phone.app.answers_nothing = false;
+    world.run_until("settled", MINUTE, |w| all_settled(w, 2));
+    assert_eq!(texts(&world.phone.disk.effects), ["first", "second"]);
+    assert!(world.phone.machine.phone().unanswered().is_empty());
+    world.crash(DeviceRole::Phone);
+    world.run_for(MINUTE);
+    assert_eq!(world.phone.disk.effects.len(), 2, "what is answered is not told again");
 }
 
 #[test]
@@ -115,13 +140,39 @@ fn commits_past_the_limit_make_send_busy() {
     let now = world.now;
     let body = Bytes::from_static(b"x");
     let mut send = |n| world.web.machine.companion().send(now, commands::key(n), &body);
-    let held: Vec<_> = (0..32).map(|n| send(n).unwrap()).collect();
+    let mut held: VecDeque<_> = (0..32).map(|n| send(n).unwrap()).collect();
     assert_eq!(send(32).err(), Some(SendError::Busy));
-    assert!(world.web.machine.committed(now, held[1].id()).is_err());
-    world.web.machine.committed(now, held[0].id()).unwrap();
+    let second = held.remove(1).unwrap();
+    assert_eq!(world.web.machine.committed(now, second), Err(ApiMisuse::CommitOrder));
+    world.web.machine.committed(now, held.pop_front().unwrap()).unwrap();
     let mut send = |n| world.web.machine.companion().send(now, commands::key(n), &body);
     assert_eq!(send(0).err(), Some(SendError::KnownKey));
     assert!(send(32).is_ok());
+}
+
+#[test]
+fn a_commit_is_reported_to_the_machine_that_made_it() {
+    let (mut one, mut other) = (World::live(10), World::live(11));
+    let body = Bytes::from_static(b"x");
+    let send =
+        |world: &mut World| world.web.machine.companion().send(world.now, commands::key(1), &body).unwrap();
+    let (of_one, of_other) = (send(&mut one), send(&mut other));
+    // The last write is the version behind the one that it expects, which the store has.
+    let stored = &one.web.disk.pairs[VERSION_KEY];
+    assert_eq!(of_one.expects().to_be_bytes(), stored[..]);
+    let Some(Op::Put { key, value }) = of_one.writes().last() else { panic!("a version") };
+    assert_eq!((&key[..], &value[..]), (VERSION_KEY, &(of_one.expects() + 1).to_be_bytes()[..]));
+    assert_eq!(other.web.machine.committed(other.now, of_one), Err(ApiMisuse::OtherLink));
+    assert_eq!(other.web.machine.committed(other.now, of_other), Ok(()));
+}
+
+#[test]
+fn a_slot_of_the_session_and_one_beyond_62_bits_are_refused() {
+    let mut world = World::live(12);
+    let mut set = |slot| world.web.machine.set_ephemeral(world.now, slot, Bytes::from_static(b"x"));
+    assert_eq!(set(1), Err(ApiMisuse::ReservedSlot.into()));
+    assert_eq!(set(VARINT_MAX), Ok(()));
+    assert_eq!(set(VARINT_MAX + 1), Err(ApiMisuse::TooLarge.into()));
 }
 
 #[test]

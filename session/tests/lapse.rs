@@ -114,7 +114,7 @@ fn an_offer_is_cancelled_whenever_its_user_says_so() {
     let mut world = World::live(6);
     let now = world.now;
     let refused = world.phone.machine.phone().cancel_offer(now);
-    assert!(matches!(refused, Err(SendError::Misuse(ApiMisuse::WrongState))), "{refused:?}");
+    assert!(matches!(refused, Err(SendError::Misuse(ApiMisuse::WrongState { .. }))), "{refused:?}");
 }
 
 /// The web of an offer reconnects: what message 2 says of a quarantine, and the code of the CLOSE that answers its confirm.
@@ -158,7 +158,7 @@ fn an_offer_of_which_two_holders_are_seen_is_suspended_until_its_user_removes_it
         assert_eq!(reconnects(&mut evil, 6, None, true), (true, ErrorCode::SUSPENDED));
         assert_eq!(evil.device.machine.status(), LinkStatus::Suspended);
         let refused = evil.device.machine.phone().cancel_offer(evil.now);
-        assert!(matches!(refused, Err(SendError::Misuse(ApiMisuse::WrongState))), "{refused:?}");
+        assert!(matches!(refused, Err(SendError::Misuse(ApiMisuse::WrongState { .. }))), "{refused:?}");
         evil.wait(OFFERED + OFFERED);
         assert!(!has_lapsed(&evil.device) && !is_wiped(&evil.device), "it waits for its user");
         let commit = evil.device.machine.phone().revoke(evil.now, Signature::from_bytes([9; 64])).unwrap();

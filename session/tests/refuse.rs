@@ -226,7 +226,7 @@ fn a_call_about_what_is_not_there_is_refused_without_effect() {
     let mut evil = Evil::against(DeviceRole::Phone);
     let now = evil.now;
     let answered = evil.device.machine.phone().answer(now, commands::key(1), &Bytes::new(), Repeat::Answer);
-    assert!(matches!(answered, Err(SendError::Misuse(ApiMisuse::WrongState))), "{answered:?}");
+    assert!(matches!(answered, Err(SendError::Misuse(ApiMisuse::WrongState { .. }))), "{answered:?}");
     assert!(evil.device.machine.stream_supply(now, 0, 0, Bytes::new(), None).is_err());
     assert!(evil.device.machine.stream_durable(now, 0, 0).is_err());
 }

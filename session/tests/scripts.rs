@@ -63,7 +63,9 @@ impl Script {
                 for _ in 0..given["times"].as_u64().expect("a number") {
                     match self.evil.device.send(now, &body) {
                         Ok(_) => {}
-                        Err(SendError::OutboxFull) => self.refused = Some("MISUSE(OUTBOX_FULL)".to_owned()),
+                        Err(SendError::OutboxFull | SendError::TooManyUnsettled { .. }) => {
+                            self.refused = Some("MISUSE(OUTBOX_FULL)".to_owned());
+                        }
                         Err(other) => panic!("{other:?}"),
                     }
                 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor, RowId};
+use handfast_codec::frame::{Collection, Items, OpenKind, PageCursor, Row, RowId};
 use handfast_codec::ids::LogId;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::testing::AnyEndpoint;
@@ -69,6 +69,8 @@ pub struct Account {
     pub hold_to: u64,
     /// Phone: what it says of each command that it answers, if it is not [`Repeat::Answer`].
     pub repeat: Option<Repeat>,
+    /// Phone: it answers no command.
+    pub answers_nothing: bool,
     /// Web: how many keys it has drawn.
     keys: u64,
 }
@@ -79,10 +81,17 @@ pub type Device = Host<Account>;
 /// Two of them, linked.
 pub type World = Net<Account>;
 
+/// The largest overhead of a row with a number as its id, in bytes: id, revision, length.
+const ROW_OVERHEAD_MAX: usize = 24;
 const OTHER_LOG: LogId = LogId::from_bytes([8; 16]);
 
-fn read_row(item: &[u8]) -> (u64, Vec<u8>) {
-    (u64::from_be_bytes(item[..8].try_into().unwrap()), item[8..].to_vec())
+fn row(rev: u64, body: &[u8]) -> Bytes {
+    Row { id: RowId::from_number(rev), rev, body: Bytes::copy_from_slice(body) }.encode()
+}
+
+fn read_row(item: &Bytes) -> (u64, Vec<u8>) {
+    let row = Row::decode(item).unwrap();
+    (row.rev, row.body.to_vec())
 }
 
 impl App for Account {
@@ -167,6 +176,7 @@ impl Device {
 
     fn take(&mut self, now: Timestamp, message: Message) {
         match message {
+            Message::Command { .. } if self.app.answers_nothing => {}
             Message::Command { key, body } => {
                 self.disk.effects.push((number_of(&key), body.to_vec()));
                 let repeat = self.app.repeat.unwrap_or(Repeat::Answer);
@@ -264,11 +274,11 @@ impl Device {
         let mut len = 0;
         for ((name, rev), item) in &self.disk.rows {
             if name == collection.as_bytes() && *rev > after {
-                if len + item.len() + 16 > budget {
+                if len + item.len() + ROW_OVERHEAD_MAX > budget {
                     break;
                 }
-                len += item.len() + 16;
-                items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
+                len += item.len() + ROW_OVERHEAD_MAX;
+                items.push(row(*rev, item));
                 to = *rev;
             }
         }
@@ -288,17 +298,17 @@ impl Device {
         let (rev, after) = (number(0).unwrap_or(self.rev()), number(8).unwrap_or(0));
         let (mut items, mut len, mut next) = (Vec::new(), 0, PageCursor::default());
         let mut reached = after;
-        for ((name, row), item) in &self.disk.rows {
-            if name != collection.as_bytes() || *row <= after {
+        for ((name, number), item) in &self.disk.rows {
+            if name != collection.as_bytes() || *number <= after {
                 continue;
             }
-            len += item.len() + 16;
+            len += item.len() + ROW_OVERHEAD_MAX;
             if len > budget {
                 next = PageCursor::new([rev.to_be_bytes(), reached.to_be_bytes()].concat().into()).unwrap();
                 break;
             }
-            reached = *row;
-            items.push(Bytes::from([&row.to_be_bytes()[..], item].concat()));
+            reached = *number;
+            items.push(row(*number, item));
         }
         self.app.pages_given += 1;
         for _ in 0..self.app.rows_a_page {

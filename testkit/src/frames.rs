@@ -1,7 +1,7 @@
 //! Frames of small numbers.
 
 use bytes::Bytes;
-use handfast_codec::frame::{Collection, Frame, Items, OpenKind};
+use handfast_codec::frame::{Collection, Frame, Items, OpenKind, Row, RowId};
 
 use crate::commands;
 
@@ -25,6 +25,7 @@ pub fn collection(n: usize) -> Collection {
 
 /// A part of a delta, with one row of collection 0.
 pub fn delta(from: u64, to: u64, part: u8, last: u8) -> Frame {
-    let items = Items::build([[&to.to_be_bytes()[..], b"row"].concat()]).unwrap();
+    let items =
+        Items::build([Row { id: RowId::from_number(to), rev: to, body: "row".into() }.encode()]).unwrap();
     Frame::Delta { collection: collection(0), from, to, part, last, items }
 }

@@ -213,20 +213,20 @@ impl<A: App> Host<A> {
         if self.hold {
             self.open.push_back(commit);
         } else {
-            self.store(now, &commit);
+            self.store(now, commit);
         }
         true
     }
 
-    fn store(&mut self, now: Timestamp, commit: &Commit) {
+    fn store(&mut self, now: Timestamp, commit: Commit) {
         commit.apply(&mut LinkRowsTxn::new(self.disk.pairs())).expect("the store of its only writer");
-        self.machine.stored(now, commit.id()).expect("the oldest open commit");
+        self.machine.stored(now, commit).expect("the oldest open commit");
     }
 
     /// Ends the oldest open transaction, and reports it. Returns whether there was one.
     pub fn store_next(&mut self, now: Timestamp) -> bool {
         let Some(commit) = self.open.pop_front() else { return false };
-        self.store(now, &commit);
+        self.store(now, commit);
         true
     }
 

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use handfast_codec::Timestamp;
 use handfast_session::role::Role;
 use handfast_session::testing::{AnyEndpoint, AnyRole};
-use handfast_session::{ApiMisuse, CommitId, Endpoint, Event, Output, Pairing, PairingEvent, PairingOutput};
+use handfast_session::{ApiMisuse, Commit, Endpoint, Event, Output, Pairing, PairingEvent, PairingOutput};
 use rand_chacha::rand_core::CryptoRng;
 
 /// The machine that a program drives at the moment.
@@ -92,11 +92,11 @@ pub trait Machine {
 
     /// # Errors
     /// [`ApiMisuse`]: it is not the oldest open commit.
-    fn stored(&mut self, now: Timestamp, id: CommitId) -> Result<(), ApiMisuse> {
+    fn stored(&mut self, now: Timestamp, commit: Commit) -> Result<(), ApiMisuse> {
         match self.driven() {
             Driven::None => Ok(()),
-            Driven::Code(pairing) => pairing.committed(now, id),
-            Driven::Link(endpoint) => endpoint.committed(now, id),
+            Driven::Code(pairing) => pairing.committed(now, commit),
+            Driven::Link(endpoint) => endpoint.committed(now, commit),
         }
     }
 

@@ -70,7 +70,7 @@ impl core::fmt::Debug for RowId {
 pub struct Row {
     /// The row's id in its collection.
     pub id: RowId,
-    /// The revision at which the row was last changed.
+    /// The revision at which the row was last changed, at most 2^62 - 1.
     pub rev: u64,
     /// The application's bytes of the row.
     pub body: Bytes,

@@ -172,7 +172,7 @@ impl Other {
                 let mut key = [0; 16];
                 self.rng.fill_bytes(&mut key);
                 let sent = endpoint.send(now, CommandKey::from_bytes(key), &Account::command(chat, text))?;
-                self.commit(now, &sent)?;
+                self.commit(now, sent)?;
             }
         }
         Ok(())
@@ -191,13 +191,13 @@ impl Other {
         self.account.chats().first().copied()
     }
 
-    fn commit(&mut self, now: Timestamp, commit: &Commit) -> Result<()> {
+    fn commit(&mut self, now: Timestamp, commit: Commit) -> Result<()> {
         commit
             .apply(&mut LinkRowsTxn::new(&mut self.pairs))
             .map_err(|error| anyhow!("a commit: {error:?}"))?;
         match &mut self.machine {
-            Some(Machine::Code(pairing)) => pairing.committed(now, commit.id())?,
-            Some(Machine::Link(endpoint)) => endpoint.committed(now, commit.id())?,
+            Some(Machine::Code(pairing)) => pairing.committed(now, commit)?,
+            Some(Machine::Link(endpoint)) => endpoint.committed(now, commit)?,
             None => {}
         }
         Ok(())
@@ -259,9 +259,9 @@ impl Other {
                 None => return Ok(()),
             };
             match endpoint.poll_output() {
-                Output::Persist(commit) => self.commit(now, &commit)?,
+                Output::Persist(commit) => self.commit(now, commit)?,
                 Output::Deliver { message, commit } => {
-                    self.commit(now, &commit)?;
+                    self.commit(now, commit)?;
                     self.deliver(now, message)?;
                 }
                 Output::Transmit(bytes) => self.transmit(now, hub, bytes),
@@ -278,7 +278,7 @@ impl Other {
     /// Does what a pairing asks for. Returns whether it has nothing more to say.
     fn take_pairing_output(&mut self, now: Timestamp, hub: &mut Hub, output: PairingOutput) -> Result<bool> {
         match output {
-            PairingOutput::Persist(commit) => self.commit(now, &commit)?,
+            PairingOutput::Persist(commit) => self.commit(now, commit)?,
             PairingOutput::Transmit(bytes) => self.transmit(now, hub, bytes),
             PairingOutput::Connect => self.event(now, hub, &Event::Connect)?,
             PairingOutput::Disconnect => self.event(now, hub, &Event::Disconnect)?,
@@ -325,7 +325,7 @@ impl Other {
                 self.told.extend(said);
                 let commit = endpoint.phone().answer(now, key, &result, Account::repeat(&body))?;
                 endpoint.phone().set_log_head(now, rev);
-                self.commit(now, &commit)?;
+                self.commit(now, commit)?;
             }
             Message::Result { key, .. } => self.told.push(format!("result {}", hex(key))),
             Message::Delta { collection, items, .. } => {

@@ -129,7 +129,7 @@ impl Attempt {
                 PairingOutput::Persist(commit) => {
                     let applied = commit.apply(&mut LinkRowsTxn::new(&mut self.pairs));
                     applied.map_err(|error| anyhow!("a commit: {error:?}"))?;
-                    self.pairing.committed(now, commit.id())?;
+                    self.pairing.committed(now, commit)?;
                 }
                 PairingOutput::Transmit(bytes) => self.sent.push(hex(bytes)),
                 PairingOutput::Connect => self.told.push("connect".to_owned()),

@@ -93,19 +93,19 @@ impl Session {
         }
     }
 
-    fn commit(&mut self, now: Timestamp, commit: &Commit) -> Result<()> {
+    fn commit(&mut self, now: Timestamp, commit: Commit) -> Result<()> {
         commit
             .apply(&mut LinkRowsTxn::new(&mut self.pairs))
             .map_err(|error| anyhow!("a commit: {error:?}"))?;
-        Ok(self.endpoint.committed(now, commit.id())?)
+        Ok(self.endpoint.committed(now, commit)?)
     }
 
     fn drain(&mut self, now: Timestamp) -> Result<Option<Timestamp>> {
         loop {
             match self.endpoint.poll_output() {
-                Output::Persist(commit) => self.commit(now, &commit)?,
+                Output::Persist(commit) => self.commit(now, commit)?,
                 Output::Deliver { message, commit } => {
-                    self.commit(now, &commit)?;
+                    self.commit(now, commit)?;
                     self.deliver(now, message)?;
                 }
                 Output::Transmit(bytes) => {
@@ -124,7 +124,7 @@ impl Session {
             Message::Command { key, body } => {
                 self.told.push(format!("command {} {}", hex(key), hex(&body)));
                 let commit = self.endpoint.phone().answer(now, key, &body, Repeat::Answer)?;
-                self.commit(now, &commit)?;
+                self.commit(now, commit)?;
             }
             Message::Result { key, .. } => self.told.push(format!("result {}", hex(key))),
             Message::Delta { to, .. } => self.told.push(format!("delta {to}")),
@@ -134,7 +134,7 @@ impl Session {
                 if kind == OpenKind::Put
                     && let Ok(commit) = self.endpoint.stream_durable(now, id, 0)
                 {
-                    self.commit(now, &commit)?;
+                    self.commit(now, commit)?;
                 }
             }
             _ => {}
@@ -145,9 +145,6 @@ impl Session {
     /// A phone whose log is empty; content that is written at once.
     fn event(&mut self, now: Timestamp, event: &Event) -> Result<()> {
         match event {
-            Event::Sync(SyncEvent::DeltaWanted { collection, .. }) => {
-                self.endpoint.phone().provide_delta(now, collection, 0, &[])?;
-            }
             Event::Sync(SyncEvent::PageWanted { collection, .. }) => {
                 self.endpoint.phone().reject_page_cursor(now, collection)?;
             }
@@ -158,7 +155,7 @@ impl Session {
             Event::Stream(StreamEvent::Data { id, offset, bytes }) => {
                 let end = offset + u64::try_from(bytes.len())?;
                 if let Ok(commit) = self.endpoint.stream_durable(now, *id, end) {
-                    self.commit(now, &commit)?;
+                    self.commit(now, commit)?;
                 }
             }
             Event::PutBack { who } => {
@@ -196,7 +193,7 @@ impl Session {
             other => bail!("the verb {other} is not known"),
         };
         match done {
-            Ok(Some(commit)) => self.commit(now, &commit),
+            Ok(Some(commit)) => self.commit(now, commit),
             Ok(None) => Ok(()),
             Err(refused) => {
                 self.told.push(format!("refused {refused:?}"));

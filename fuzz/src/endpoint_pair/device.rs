@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
-use handfast_codec::frame::{Collection, Items, OpenKind, RowId};
+use handfast_codec::frame::{Collection, Items, OpenKind, Row, RowId};
 use handfast_codec::ids::CommandKey;
 use handfast_codec::{DeviceRole, Timestamp};
 use handfast_session::testing::AnyEndpoint;
@@ -186,7 +186,7 @@ pub(super) fn drain(device: &mut Device, now: Timestamp) -> Vec<Bytes> {
             sent.push(frame);
         }
         let mut batch = std::mem::take(&mut device.app.current);
-        batch.commits.sort_by_key(Commit::id);
+        batch.commits.sort_by_key(Commit::expects);
         if !batch.commits.is_empty() {
             device.app.pending.push_back(batch);
         }
@@ -207,8 +207,8 @@ pub(super) fn flush(device: &mut Device, now: Timestamp) -> bool {
     for effect in batch.effects {
         device.disk.apply(effect);
     }
-    for commit in &batch.commits {
-        device.machine.committed(now, commit.id()).expect("commits are reported in order");
+    for commit in batch.commits {
+        device.machine.committed(now, commit).expect("commits are reported in order");
     }
     true
 }
@@ -226,8 +226,8 @@ fn deliver(device: &mut Device, now: Timestamp, message: Message) {
         }
         Message::Delta { collection, from, to, items } => {
             let rows = items.iter().flat_map(Items::iter).map(|item| {
-                let rev = item.get(..8).and_then(|rev| rev.try_into().ok()).map(u64::from_be_bytes);
-                (rev.expect("the phone's own item"), item.slice(8..))
+                let row = Row::decode(&item).expect("the phone's own row");
+                (row.rev, row.body)
             });
             let rows = rows.collect();
             let collection = collection.as_bytes()[0];
@@ -339,12 +339,13 @@ fn give_rows(device: &mut Device, now: Timestamp, collection: &Collection, after
         if [*of] != collection.as_bytes() || *rev <= after {
             continue;
         }
-        len += item.len() + 16;
+        // The id, the revision, and the lengths.
+        len += item.len() + 24;
         if len > budget {
             to = rev - 1;
             break;
         }
-        items.push(Bytes::from([&rev.to_be_bytes()[..], item].concat()));
+        items.push(Row { id: RowId::from_number(*rev), rev: *rev, body: item.clone() }.encode());
     }
     device.machine.phone().provide_delta(now, collection, to, &items).expect("what was asked for");
 }

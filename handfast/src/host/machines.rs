@@ -8,7 +8,7 @@ use handfast_codec::ids::MailboxId;
 use handfast_codec::limits::COMMITS_OPEN_MAX;
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_session::role::Role;
-use handfast_session::{Commit, CommitId, Endpoint, Pairing};
+use handfast_session::{Commit, Endpoint, Pairing};
 
 use super::SocketTag;
 
@@ -21,7 +21,7 @@ pub(super) struct Port {
     pub(super) socket: Option<SocketTag>,
     pub(super) deadline: Option<Timestamp>,
     /// The commits of the open transaction. They are reported to the machine once the transaction is durable.
-    pub(super) applied: VecDeque<CommitId>,
+    pub(super) applied: VecDeque<Commit>,
 }
 
 impl Port {

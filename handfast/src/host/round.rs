@@ -128,10 +128,10 @@ fn drain_link<P: Application>(
     moved |= app.drained(now, rng, link)?;
     // A commit that a call returned may be newer than one that was still in the machine's queue. The store
     // needs them in ascending order.
-    link.commits.sort_by_key(Commit::id);
+    link.commits.sort_by_key(Commit::expects);
     for commit in core::mem::take(&mut link.commits) {
         app.apply(now, None, &commit)?;
-        link.port.applied.push_back(commit.id());
+        link.port.applied.push_back(commit);
     }
     Ok(moved)
 }
@@ -155,9 +155,9 @@ fn drain_pairing<P: Application>(
     loop {
         match attempt.pairing.poll_output() {
             PairingOutput::Persist(commit) => {
-                attempt.port.applied.push_back(commit.id());
                 app.apply(now, Some(attempt), &commit)?;
                 attempt.link = Some(commit.link());
+                attempt.port.applied.push_back(commit);
             }
             PairingOutput::Transmit(bytes) => {
                 let output = attempt.port.socket.map(|socket| Output::Transmit { socket, bytes });

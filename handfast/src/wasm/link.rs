@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use handfast_codec::frame::Collection;
 use handfast_codec::ids::CommandKey;
-use handfast_session::{CompanionEndpoint, Event, Output, VERSION_KEY};
+use handfast_session::{CompanionEndpoint, Event, Output};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
@@ -36,10 +36,9 @@ impl WebLink {
     ) -> Result<Self, JsError> {
         let mut rng = generator()?;
         let pairs = pairs(rows);
-        let journal = Journal::at(pairs.get(VERSION_KEY).map(|version| version.as_slice()));
         let endpoint = CompanionEndpoint::load(&pairs, timestamp(now), &mut rng).map_err(refused)?;
         let transfers = Transfers::new(endpoint.streams());
-        Ok(Self { endpoint, rng, journal, frames: FrameBuffer::default(), transfers })
+        Ok(Self { endpoint, rng, journal: Journal::default(), frames: FrameBuffer::default(), transfers })
     }
 
     /// Sets how long ago, in milliseconds of wall time, the link was stored. A link that the phone has not
@@ -104,15 +103,12 @@ impl WebLink {
     }
 
     /// Returns the next thing to do.
-    ///
-    /// # Errors
-    /// A commit does not match the journal's version.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
-    pub fn poll_output(&mut self, now: f64) -> Result<JsValue, JsError> {
+    pub fn poll_output(&mut self, now: f64) -> JsValue {
         let now = timestamp(now);
         loop {
             if let Some(event) = self.transfers.poll(now, &mut self.endpoint) {
-                return Ok(output::event_output(event));
+                return output::event_output(event);
             }
             match self.endpoint.poll_output() {
                 Output::Event(Event::Stream(event)) => self.transfers.handle(event),
@@ -131,7 +127,7 @@ impl WebLink {
         let key = parse_hex(key).ok_or_else(|| JsError::new("a command's key has 16 bytes"))?;
         let key = CommandKey::from_bytes(key);
         let commit = self.endpoint.send(timestamp(now), key, &Bytes::from(body)).map_err(refused)?;
-        self.journal.write(&commit)
+        Ok(self.journal.write(commit))
     }
 
     /// Opens a subscription, which lasts as long as the connection.

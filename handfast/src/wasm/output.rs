@@ -48,44 +48,30 @@ pub(super) fn event_output(event: JsValue) -> JsValue {
 }
 
 /// Converts an output of a machine into an object for the page.
-///
-/// # Errors
-/// A commit does not match the journal's version.
-pub(super) fn output(
-    output: Output,
-    journal: &mut Journal,
-    frames: &FrameBuffer,
-) -> Result<JsValue, JsError> {
-    Ok(match output {
-        Output::Persist(commit) => typed("persist", &[("commit", journal.write(&commit)?)]),
+pub(super) fn output(output: Output, journal: &mut Journal, frames: &FrameBuffer) -> JsValue {
+    match output {
+        Output::Persist(commit) => typed("persist", &[("commit", journal.write(commit))]),
         Output::Deliver { message: said, commit } => {
-            typed("deliver", &[("message", message(&said)), ("commit", journal.write(&commit)?)])
+            typed("deliver", &[("message", message(&said)), ("commit", journal.write(commit))])
         }
         Output::Transmit(frame) => typed("transmit", &[("bytes", frames.hold(&frame))]),
         Output::Event(said) => event_output(event(said)),
         Output::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into())).as_slice()),
         _ => event_output(typed("other", &[])),
-    })
+    }
 }
 
 /// Converts an output of a pairing into an object for the page, of the same shape as those of a link.
-///
-/// # Errors
-/// A commit does not match the journal's version.
-pub(super) fn pairing_output(
-    output: PairingOutput,
-    journal: &mut Journal,
-    frames: &FrameBuffer,
-) -> Result<JsValue, JsError> {
-    Ok(match output {
-        PairingOutput::Persist(commit) => typed("persist", &[("commit", journal.write(&commit)?)]),
+pub(super) fn pairing_output(output: PairingOutput, journal: &mut Journal, frames: &FrameBuffer) -> JsValue {
+    match output {
+        PairingOutput::Persist(commit) => typed("persist", &[("commit", journal.write(commit))]),
         PairingOutput::Transmit(frame) => typed("transmit", &[("bytes", frames.hold(&frame))]),
         PairingOutput::Connect => event_output(typed("connect", &[])),
         PairingOutput::Disconnect => event_output(typed("disconnect", &[])),
         PairingOutput::Event(said) => event_output(pairing_event(said)),
         PairingOutput::Wait(at) => typed("wait", at.map(|at| ("at", milliseconds(at).into())).as_slice()),
         _ => event_output(typed("other", &[])),
-    })
+    }
 }
 
 fn message(message: &Message) -> JsValue {
@@ -150,7 +136,9 @@ fn event(event: Event) -> JsValue {
         Event::Suspended => typed("suspended", &[]),
         Event::Revoked => typed("revoked", &[]),
         Event::Lapsed => typed("lapsed", &[]),
-        Event::Ephemeral { slot, body } => typed("now", &[("slot", slot.into()), ("body", bytes(&body))]),
+        Event::Ephemeral { slot, body } => {
+            typed("now", &[("slot", slot.into()), ("body", bytes(&body))])
+        }
         Event::Sync(event) => sync_event(&event),
         _ => typed("other", &[]),
     }

@@ -164,11 +164,8 @@ impl WebPairing {
     }
 
     /// Returns the next thing to do.
-    ///
-    /// # Errors
-    /// A commit does not match the journal's version.
     #[wasm_bindgen(js_name = pollOutput, unchecked_return_type = "Output")]
-    pub fn poll_output(&mut self) -> Result<JsValue, JsError> {
+    pub fn poll_output(&mut self) -> JsValue {
         output::pairing_output(self.pairing.poll_output(), &mut self.journal, &self.frames)
     }
 }

@@ -86,7 +86,7 @@ impl WebLink {
         if get.synced() {
             self.transfers.finish(id);
         }
-        self.journal.write(&commit)
+        Ok(self.journal.write(commit))
     }
 
     /// Takes back the buffer of a `streamWrite` whose bytes were written, to be used again.
@@ -131,7 +131,7 @@ impl WebLink {
     ) -> Result<JsValue, JsError> {
         let opened = self.endpoint.stream_open(timestamp(now), kind, Bytes::from(meta)).map_err(refused)?;
         self.transfers.add(opened.id, transfer);
-        let commit = self.journal.write(&opened.commit)?;
+        let commit = self.journal.write(opened.commit);
         Ok(object(&[("id", opened.id.into()), ("commit", commit)]))
     }
 }

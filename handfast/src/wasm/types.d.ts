@@ -8,7 +8,7 @@ export type Write = { key: Uint8Array; value: Uint8Array; secret?: true } | { ke
  * What must become durable in one transaction, with what it belongs to. In that transaction compare the row
  * `versionKey` with `expects` (absent: there must be none) first, and give up if they differ: somebody else wrote.
  */
-export interface Commit { id: bigint; link: string; versionKey: Uint8Array; expects?: Uint8Array; writes: Write[] }
+export interface Commit { link: string; versionKey: Uint8Array; expects?: Uint8Array; writes: Write[] }
 
 export type Message =
   | { type: "result"; key: string; body?: Uint8Array }

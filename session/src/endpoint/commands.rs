@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use handfast_codec::envelope::{CommandEnvelope, ResultEnvelope};
 use handfast_codec::error::ErrorCode;
-use handfast_codec::limits::{COMMANDS_OPEN_MAX, MESSAGE_LEN_MAX};
+use handfast_codec::limits::MESSAGE_LEN_MAX;
 
 use super::{CompanionEndpoint, Deferred, Endpoint, PhoneEndpoint, Role};
 use crate::commands::phone::Arrived;
@@ -52,10 +52,9 @@ impl<R: Role> Endpoint<R> {
 
 impl PhoneEndpoint {
     /// Returns whether another command may be passed to the application: not while the outbox has no room for
-    /// its result, or while 1,024 commands wait for the application.
+    /// its result, or while too many commands wait for the application.
     pub(super) fn has_room_for_result(&self) -> bool {
-        let running = u64::try_from(self.side.running.len()).unwrap_or(u64::MAX);
-        running < COMMANDS_OPEN_MAX && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok()
+        self.side.unanswered.has_room() && self.lanes.outbox.check_room(MESSAGE_LEN_MAX).is_ok()
     }
 
     pub(super) fn on_command(&mut self, seq: u64, body: &Bytes) -> Result<(), ErrorCode> {
@@ -75,7 +74,13 @@ impl PhoneEndpoint {
             let (index, put) = self.enqueue(message);
             ops.push(put);
             self.persist(ops, Deferred::ReceivedAndRelease(seq, index));
-        } else if self.side.running.insert(key, number).is_none() {
+            return Ok(());
+        }
+        // If the application answers in the transaction of this commit, the row is gone before it is durable.
+        // req: RES-043
+        let (is_new, put) = self.side.unanswered.insert(key, number, &body);
+        ops.push(put);
+        if is_new {
             self.deliver_with(Message::Command { key, body }, ops, Deferred::Received(seq));
         } else {
             self.persist(ops, Deferred::Received(seq));

@@ -35,7 +35,7 @@ impl Hooks for Companion {
     fn load(
         link: &[u8],
         ratchet: &[u8],
-        rows: &mut Rows,
+        rows: &mut Rows<'_>,
         now: Timestamp,
     ) -> Result<(Self, WebSync), LoadError> {
         let link = read_web_link(link)?;

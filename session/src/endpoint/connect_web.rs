@@ -62,7 +62,7 @@ impl CompanionEndpoint {
         // attachment clears that up.
         // req: HSK-085
         if self.side.unanswered >= UNANSWERED_MAX {
-            self.drop_socket(ErrorCode::TIMEOUT);
+            self.drop_socket();
         }
     }
 

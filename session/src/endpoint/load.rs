@@ -213,8 +213,10 @@ fn read_snapshot(row: &[u8]) -> Result<(u64, PageCursor), LoadError> {
 }
 
 /// The decoded rows besides keys, counters and status.
-pub(crate) struct Rows {
+pub(crate) struct Rows<'a> {
     outbox: BTreeMap<u64, Bytes>,
+    /// The rows of commands without an answer.
+    pub(super) unanswered: Vec<(CommandKey, &'a [u8])>,
     pub(super) commands: CommandsRun,
     unsettled: BTreeMap<u64, CommandKey>,
     settled: BTreeMap<u64, CommandKey>,
@@ -230,9 +232,10 @@ fn row<'a>(pairs: &'a LinkRows, key: &[u8]) -> Result<&'a [u8], LoadError> {
     pairs.get(key).map(|row| row.as_slice()).ok_or_else(missing)
 }
 
-fn read_rows(pairs: &LinkRows, revoked: Option<Signature>) -> Result<Rows, LoadError> {
+fn read_rows(pairs: &LinkRows, revoked: Option<Signature>) -> Result<Rows<'_>, LoadError> {
     let mut rows = Rows {
         outbox: BTreeMap::new(),
+        unanswered: Vec::new(),
         commands: CommandsRun::default(),
         unsettled: BTreeMap::new(),
         settled: BTreeMap::new(),
@@ -249,6 +252,9 @@ fn read_rows(pairs: &LinkRows, revoked: Option<Signature>) -> Result<Rows, LoadE
             }
             Some(&keys::COMMAND) => {
                 rows.commands.load(keys::command_of(key).ok_or(LoadError::Damaged)?, value)?;
+            }
+            Some(&keys::UNANSWERED) => {
+                rows.unanswered.push((keys::command_of(key).ok_or(LoadError::Damaged)?, value));
             }
             Some(&keys::UNSETTLED) => {
                 let _ = rows.unsettled.insert(number()?, read_key(value)?);
@@ -279,7 +285,7 @@ fn read_key(row: &[u8]) -> Result<CommandKey, LoadError> {
 
 /// Builds the list of the companion's own commands. Those that wait for a result are matched with their
 /// outbox rows.
-pub(super) fn own_commands(rows: &mut Rows) -> OwnCommands {
+pub(super) fn own_commands(rows: &mut Rows<'_>) -> OwnCommands {
     let without_row = |(number, key)| (number, Unsettled { key, index: None });
     let mut waiting: BTreeMap<_, _> =
         core::mem::take(&mut rows.unsettled).into_iter().map(without_row).collect();
@@ -330,6 +336,9 @@ impl<R: Role> Endpoint<R> {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, LoadError> {
+        if pairs.is_empty() {
+            return Err(LoadError::NoLink);
+        }
         if !version_1::is_stored(pairs) {
             return Self::load_rows(pairs, now, rng);
         }

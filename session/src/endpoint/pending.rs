@@ -159,7 +159,7 @@ impl<R: Role> Endpoint<R> {
             ops.push(self.counters.put());
         }
         let commit = self.gate.open(ops);
-        self.deferred.push_back((commit.id(), deferred));
+        self.deferred.push_back((commit.expects(), deferred));
         commit
     }
 

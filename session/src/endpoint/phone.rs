@@ -1,6 +1,6 @@
 //! A phone's part in the work of its endpoint.
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
@@ -18,9 +18,11 @@ use super::load::{Rows, read_phone_link, read_ratchet};
 use super::pending::PhoneDeferred;
 use super::role::{Hooks, Phone};
 use super::time::MESSAGE1_EVERY;
-use super::{Connection, Endpoint, PhoneEndpoint};
+use super::{Connection, Deferred, Endpoint, PhoneEndpoint};
 use crate::attach::{AttachEvent, Seat};
+use crate::commands::unanswered::Unanswered;
 use crate::error::LoadError;
+use crate::output::Message;
 use crate::sync::PhoneSync;
 use crate::wake::PhoneWake;
 
@@ -45,7 +47,7 @@ impl Hooks for Phone {
     fn load(
         link: &[u8],
         ratchet: &[u8],
-        rows: &mut Rows,
+        rows: &mut Rows<'_>,
         _: Timestamp,
     ) -> Result<(Self, PhoneSync), LoadError> {
         let link: PhoneLink = read_phone_link(link)?;
@@ -58,7 +60,7 @@ impl Hooks for Phone {
             read: None,
             hinted: None,
             commands: core::mem::take(&mut rows.commands),
-            running: BTreeMap::new(),
+            unanswered: Unanswered::load(core::mem::take(&mut rows.unanswered))?,
             revoked: rows.revoked,
             wake: PhoneWake::default(),
         };
@@ -105,7 +107,11 @@ impl Hooks for Phone {
     }
 
     fn deliver(endpoint: &mut PhoneEndpoint) {
-        if endpoint.has_room_for_result() {
+        // The last run has counted it as received, so the companion does not send it again.
+        // req: RES-043
+        if let Some((key, body)) = endpoint.side.unanswered.next_again() {
+            endpoint.deliver_with(Message::Command { key, body }, Vec::new(), Deferred::Nothing);
+        } else if endpoint.has_room_for_result() {
             endpoint.deliver_message(Endpoint::on_command);
         }
     }

@@ -45,14 +45,14 @@
 //! }
 //! ```
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::ids::{AttachmentId, CommandKey, MailboxId, PskId, Signature};
+use handfast_codec::ids::{AttachmentId, MailboxId, PskId, Signature};
 use handfast_codec::role::DeviceRole;
 use handfast_handshake::link::{PhoneLink, Terms, WebLink};
 use handfast_handshake::ratchet::{PhoneRatchet, WebRatchet};
@@ -63,6 +63,7 @@ use super::load::Rows;
 use super::pending::OwnDeferred;
 use crate::attach::{AttachEvent, Seat};
 use crate::commands::phone::CommandsRun;
+use crate::commands::unanswered::Unanswered;
 use crate::commands::web::OwnCommands;
 use crate::counted::Counted;
 use crate::error::LoadError;
@@ -92,7 +93,7 @@ pub(crate) trait Hooks: Sized + fmt::Debug {
     fn load(
         link: &[u8],
         ratchet: &[u8],
-        rows: &mut Rows,
+        rows: &mut Rows<'_>,
         now: Timestamp,
     ) -> Result<(Self, Self::Sync), LoadError>;
 
@@ -176,8 +177,7 @@ pub struct Phone {
     /// The companion's attachment that was sent `UNKNOWN_KEY`, so that each attachment gets it once only.
     pub(super) hinted: Option<AttachmentId>,
     pub(super) commands: CommandsRun,
-    /// The commands that the application is running and has not answered yet, with their numbers.
-    pub(super) running: BTreeMap<CommandKey, u64>,
+    pub(super) unanswered: Unanswered,
     pub(super) revoked: Option<Signature>,
     pub(super) wake: PhoneWake,
 }

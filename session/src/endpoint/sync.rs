@@ -14,7 +14,7 @@ use crate::output::{Event, Message, SyncEvent};
 use crate::sync::{Arrived, Compared, Delta, Page, WebSync};
 
 impl PhoneEndpoint {
-    /// Sets the newest revision of the change log. Also call it once right after [`PhoneEndpoint::load`]: if
+    /// Sets the newest revision of the change log, at most 2^62 - 1. Also call it once right after [`PhoneEndpoint::load`]: if
     /// a companion knows a later revision, the phone was put back to an earlier state, and the user is told.
     pub fn set_log_head(&mut self, now: Timestamp, rev: u64) {
         self.tick(now);
@@ -29,11 +29,14 @@ impl PhoneEndpoint {
     }
 
     /// Answers [`SyncEvent::DeltaWanted`] with all rows of the collection above the requested revision and up
-    /// to `to`, each at most 15,000 bytes; with no rows, when nothing changed up to `to`.
+    /// to `to`, in the order of their revisions, each encoded and at most 15,000 bytes; with no rows, when
+    /// nothing changed up to `to`. A [`crate::RowList`] holds as many rows as fit. If not all of them fit,
+    /// `to` is the revision of the last one that does; otherwise it is the newest of the log.
     ///
     /// # Errors
     ///
-    /// [`SendError`] when no delta was requested, or the rows exceed the budget.
+    /// [`SendError`] when no delta was requested, the rows exceed the budget, or one is none of these
+    /// revisions; [`ApiMisuse::NoProgress`] when `to` is not above the requested revision.
     pub fn provide_delta(
         &mut self,
         now: Timestamp,
@@ -201,7 +204,11 @@ impl CompanionEndpoint {
     ///
     /// [`SendError`]; `Misuse` when there is no such subscription.
     pub fn unsubscribe(&mut self, now: Timestamp, collection: Collection) -> Result<(), SendError> {
-        if self.open_sync(now)?.leave(collection) { Ok(()) } else { Err(ApiMisuse::WrongState.into()) }
+        if self.open_sync(now)?.leave(collection) {
+            return Ok(());
+        }
+        let (is, needs) = ("none", "a subscription of this collection");
+        Err(ApiMisuse::WrongState { is, needs }.into())
     }
 }
 

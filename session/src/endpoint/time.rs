@@ -145,7 +145,7 @@ impl<R: Role> Endpoint<R> {
         }
         match self.attach.timeout(self.now) {
             Some(AttachTimeout::Connect) => self.event(Event::Connect),
-            Some(AttachTimeout::RelaySilent) => self.drop_socket(ErrorCode::IDLE),
+            Some(AttachTimeout::RelaySilent) => self.drop_socket(),
             None => {}
         }
         if matches!(self.lanes.ack, Ack::By(due) if due <= self.now) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::frame::{Frame, OpenKind};
+use handfast_codec::frame::{Frame, OpenKind, PageState};
 use handfast_codec::limits::{STREAM_META_LEN_MAX, VARINT_MAX};
 
 use super::{Connection, Deferred, Endpoint, Role};
@@ -34,13 +34,20 @@ impl<R: Role> Endpoint<R> {
     }
 
     /// Sets a slot of the ephemeral lane (NOW) to a value of at most 1,024 bytes. Only the latest value is
-    /// sent, and only once: it is not repeated if it is lost.
+    /// sent, and only once: it is not repeated if it is lost. Slots are numbers up to 2^62 - 1; slot 1 is the
+    /// session's own.
     ///
     /// # Errors
     ///
-    /// [`SendError`].
+    /// [`SendError`]; `TooMany` when 64 other slots wait to be sent.
     pub fn set_ephemeral(&mut self, now: Timestamp, slot: u64, body: Bytes) -> Result<(), SendError> {
         self.tick(now);
+        if slot == PageState::SLOT {
+            return Err(ApiMisuse::ReservedSlot.into());
+        }
+        if slot > VARINT_MAX {
+            return Err(ApiMisuse::TooLarge.into());
+        }
         self.lanes.ephemeral.set(slot, body)
     }
 

@@ -1,5 +1,7 @@
 //! The calls by which a phone's application acts on a link: answers, wakes, the end of the link.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::envelope::ResultEnvelope;
@@ -18,8 +20,9 @@ use crate::error::{ApiMisuse, SendError};
 use crate::output::Event;
 
 impl PhoneEndpoint {
-    /// Answers a command that was delivered. Apply the commit in the transaction of the command's effect.
-    /// `repeat` tells what to do when the command arrives again.
+    /// Answers a command that was delivered. Apply the commit in the transaction of the command's effect, and
+    /// best in that of its delivery: a command that has no durable answer when the process ends is delivered
+    /// again after [`PhoneEndpoint::load`]. `repeat` tells what to do when the command arrives again.
     ///
     /// # Errors
     ///
@@ -35,19 +38,27 @@ impl PhoneEndpoint {
         if body.len() > MESSAGE_LEN_MAX.saturating_sub(ENVELOPE_LEN_MAX) {
             return Err(SendError::TooLarge);
         }
-        let Some(number) = self.side.running.get(&key).copied() else {
-            return Err(ApiMisuse::WrongState.into());
+        let Some(number) = self.side.unanswered.number(&key) else {
+            let (is, needs) = ("none of this key", "a delivered command that has no answer yet");
+            return Err(ApiMisuse::WrongState { is, needs }.into());
         };
         let message = ResultEnvelope { key, body: Some(body.clone()) }.encode();
         self.lanes.outbox.check_room(message.len())?;
-        let _ = self.side.running.remove(&key);
         // The answer and the command's effect are one transaction: a crash between the two would run the
         // command again, or lose its answer.
         // req: RES-012
         let mut ops = self.side.commands.answered(key, number, Kept::of(body, repeat));
+        ops.extend(self.side.unanswered.remove(&key));
         let (index, put) = self.enqueue(message);
         ops.push(put);
         Ok(self.return_commit(ops, Deferred::Release(index)))
+    }
+
+    /// Returns the keys of the commands that were delivered, in this run or an earlier one, and have no answer
+    /// yet. While 1,024 of them or 4 MiB wait, no other is delivered.
+    #[must_use]
+    pub fn unanswered(&self) -> Vec<CommandKey> {
+        self.side.unanswered.keys().collect()
     }
 
     /// Reports a wake for this link's mailbox. Returns whether the phone should connect because of it: not
@@ -103,7 +114,8 @@ impl PhoneEndpoint {
         // An ACTIVE link must be revoked instead, so that the companion learns of it.
         // req: HSK-133
         if self.status != LinkStatus::Offered {
-            return Err(ApiMisuse::WrongState.into());
+            let (is, needs) = ("one that was confirmed", "a link that waits for its companion");
+            return Err(ApiMisuse::WrongState { is, needs }.into());
         }
         self.lapses = None;
         self.drop_connection();

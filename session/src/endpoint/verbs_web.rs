@@ -41,7 +41,7 @@ impl CompanionEndpoint {
         // The phone keeps results only of the last 1,024 numbers.
         // req: RES-031
         if number > VARINT_MAX || number.saturating_sub(floor) >= COMMANDS_OPEN_MAX {
-            return Err(SendError::OutboxFull);
+            return Err(SendError::TooManyUnsettled { oldest: floor });
         }
         let message = CommandEnvelope { number, floor, key, body: body.clone() }.encode();
         self.lanes.outbox.check_room(message.len())?;

@@ -39,6 +39,19 @@ pub(super) enum PhoneState {
 }
 
 impl PhoneState {
+    /// Returns the state as the error of a call that does not fit it says it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::AwaitPeer(_) => "no companion at the code's mailbox yet",
+            Self::AwaitMessage2(_) => "no answer of the companion yet",
+            Self::AwaitCode(_) => "a check code to be typed",
+            Self::AwaitUser(..) => "an approval to be given",
+            Self::Offered(_) => "a link that the companion has not accepted yet",
+            Self::Active => "a link",
+            Self::Over => "an attempt that has ended",
+        }
+    }
+
     pub(super) fn new(offer: QrOffer) -> (Self, MailboxId) {
         let mailbox = pairing::mailbox(&offer);
         (Self::AwaitPeer(offer), mailbox)
@@ -114,7 +127,7 @@ impl Pairing {
     pub fn enter_check_code(&mut self, now: Timestamp, typed: &str) -> Result<(), ApiMisuse> {
         self.tick(now);
         if !matches!(&self.side, Side::Phone(PhoneState::AwaitCode(_))) {
-            return Err(ApiMisuse::WrongState);
+            return Err(self.unfit("the event CheckCodeWanted"));
         }
         let PhoneState::AwaitCode(mut state) = self.phone_state() else { return Ok(()) };
         match state.check(typed) {
@@ -162,7 +175,7 @@ impl Pairing {
         // Message 3 tells the companion which account this is, so it is sent only after the user's approval.
         // req: HSK-010
         if !matches!(&self.side, Side::Phone(PhoneState::AwaitUser(..))) {
-            return Err(ApiMisuse::WrongState);
+            return Err(self.unfit("the event ApprovalWanted"));
         }
         let PhoneState::AwaitUser(state, code) = self.phone_state() else { return Ok(()) };
         match state.approve(code, account, granted, rng) {

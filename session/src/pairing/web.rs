@@ -39,6 +39,19 @@ pub(super) enum WebState {
 }
 
 impl WebState {
+    /// Returns the state as the error of a call that does not fit it says it.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Shown(..) => "a code that no phone has scanned yet",
+            Self::AwaitMessage3(_) => "a phone whose user has not approved yet",
+            Self::AwaitCertificate(_) => "a phone whose certificate is on its way",
+            Self::AwaitUser { .. } => "a number to be typed",
+            Self::Pending { .. } => "a link that the phone has not confirmed yet",
+            Self::Active => "a link",
+            Self::Over => "an attempt that has ended",
+        }
+    }
+
     pub(super) fn new(
         relay: RelayName,
         claims: Claims,
@@ -49,7 +62,10 @@ impl WebState {
         // each time, unnoticed.
         // req: HSK-100
         if codes.is_answered() {
-            return Err(ApiMisuse::WrongState);
+            return Err(ApiMisuse::WrongState {
+                is: "a code that was answered",
+                needs: "the user's wish for another code",
+            });
         }
         let label = 1..=LABEL_LEN_MAX;
         if !label.contains(&claims.label.len()) || claims.origin.len() > ORIGIN_LEN_MAX {
@@ -207,7 +223,7 @@ impl Pairing {
     pub fn enter_confirmation(&mut self, now: Timestamp, typed: &str) -> Result<(), ApiMisuse> {
         self.tick(now);
         if !matches!(&self.side, Side::Web(WebState::AwaitUser { .. })) {
-            return Err(ApiMisuse::WrongState);
+            return Err(self.unfit("the event ConfirmationWanted"));
         }
         let WebState::AwaitUser { state, cert } = self.web_state() else { return Ok(()) };
         let Ok((link, start)) = state.confirm(typed) else {
@@ -247,7 +263,9 @@ impl Pairing {
                 self.refuse_with(ErrorCode::NOT_CONFIRMED);
                 Ok(())
             }
-            Side::Web(_) | Side::Phone(_) => Err(ApiMisuse::WrongState),
+            Side::Web(_) | Side::Phone(_) => {
+                Err(self.unfit("a phone that has scanned the code, and no number typed yet"))
+            }
         }
     }
 }

@@ -5,9 +5,9 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 use handfast_codec::error::ErrorCode;
-use handfast_codec::frame::{Collection, Frame, Items, ItemsWriter, PageCursor};
+use handfast_codec::frame::{Collection, Frame, Items, ItemsWriter, PageCursor, Row};
 use handfast_codec::limits::{
-    DELTA_LEN_MAX, DELTA_UNACKED_LEN_MAX, ITEMS_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX,
+    DELTA_LEN_MAX, DELTA_UNACKED_LEN_MAX, ITEMS_LEN_MAX, SUBSCRIPTIONS_MAX, SYNC_ANSWERS_MAX, VARINT_MAX,
 };
 use handfast_codec::record::RecordBuilder;
 
@@ -93,6 +93,7 @@ impl PhoneSync {
 
     /// Sets the log's newest revision, which has grown or was just loaded.
     pub(crate) fn changed(&mut self, rev: u64) {
+        let rev = rev.min(VARINT_MAX);
         let _ = self.first.get_or_insert(rev);
         self.rev = self.rev.max(rev);
     }
@@ -243,7 +244,10 @@ impl PhoneSync {
     fn is_asked(&self, matches: impl Fn(&Wanted) -> bool) -> Result<bool, ApiMisuse> {
         match &self.asked {
             Some((wanted, counts)) if matches(wanted) => Ok(*counts),
-            Some(_) | None => Err(ApiMisuse::WrongState),
+            Some(_) | None => Err(ApiMisuse::WrongState {
+                is: "none",
+                needs: "an open request of this kind for this collection",
+            }),
         }
     }
 
@@ -261,12 +265,20 @@ impl PhoneSync {
             self.asked = None;
             return Ok(());
         };
+        if to > VARINT_MAX {
+            return Err(ApiMisuse::TooLarge.into());
+        }
+        // It would be asked for again at once.
+        if to <= sub.scanned {
+            return Err(ApiMisuse::NoProgress.into());
+        }
+        check_span(items, sub.scanned, to)?;
         let parts = pack(items).ok_or(ApiMisuse::TooLarge)?;
         let total = parts.iter().map(Items::len).sum();
         let budget = DELTA_UNACKED_LEN_MAX.saturating_sub(self.in_flight);
         // The companion joins all parts of a DELTA in memory, so their total length has a limit.
         // req: SYN-005
-        if total > budget.min(DELTA_LEN_MAX) || to < sub.scanned {
+        if total > budget.min(DELTA_LEN_MAX) {
             return Err(ApiMisuse::TooLarge.into());
         }
         let last = u8::try_from(parts.len().saturating_sub(1)).map_err(|_| ApiMisuse::TooLarge)?;
@@ -315,6 +327,7 @@ impl PhoneSync {
             // The cursor may have been made by an earlier version of the application.
             // req: SYN-027
             None => Frame::SnapshotRequired { collection, rev: self.rev },
+            Some((rev, ..)) if rev > VARINT_MAX => return Err(ApiMisuse::TooLarge.into()),
             Some((rev, next, items)) => {
                 let items = Items::build(items).ok_or(ApiMisuse::TooLarge)?;
                 // The page's own cursor is repeated, so the companion sees which request is answered.
@@ -415,6 +428,16 @@ impl SyncLane for PhoneSync {
     fn fill(&mut self, record: &mut RecordBuilder) {
         while pop_front_if(&mut self.queue, |frame| record.push(frame)).is_some() {}
     }
+}
+
+/// Refuses items that are not rows of revisions above `after` and up to `to`, in ascending order: the
+/// companion would end the session for them, or lack them.
+fn check_span(items: &[Bytes], after: u64, to: u64) -> Result<(), ApiMisuse> {
+    let last = items.iter().try_fold(after, |last, item| {
+        let rev = Row::decode(item).ok()?.rev;
+        (rev > last).then_some(rev)
+    });
+    if last.is_some_and(|last| last <= to) { Ok(()) } else { Err(ApiMisuse::RowOutside) }
 }
 
 /// Packs items into as few parts as possible. Returns `None` if an item is empty or too long.

@@ -13,7 +13,7 @@ use handfast_codec::ids::LogId;
 use handfast_codec::role::DeviceRole;
 use rand_core::CryptoRng;
 
-use crate::commit::{Commit, CommitId};
+use crate::commit::Commit;
 use crate::endpoint::role::Role;
 use crate::endpoint::{CompanionEndpoint, Endpoint, LinkRows, LinkStatus, Opened, PhoneEndpoint, StreamInfo};
 use crate::error::{ApiMisuse, LoadError, SendError};
@@ -49,7 +49,7 @@ calls! {
     ) -> Result<(), ApiMisuse>;
     fn handle_timeout(self: &mut Self, now: Timestamp, rng: &mut dyn CryptoRng);
     fn transmitted(self: &mut Self, now: Timestamp, bytes: usize);
-    fn committed(self: &mut Self, now: Timestamp, id: CommitId) -> Result<(), ApiMisuse>;
+    fn committed(self: &mut Self, now: Timestamp, commit: Commit) -> Result<(), ApiMisuse>;
     fn poll_output(self: &mut Self) -> Output;
     fn status(self: &Self) -> LinkStatus;
     fn streams(self: &Self) -> Vec<StreamInfo>;

@@ -1,5 +1,6 @@
 //! The phone's side of the sync lane, by itself.
 
+use handfast_codec::frame::RowId;
 use handfast_codec::limits::ITEM_LEN_MAX;
 
 use super::*;
@@ -8,8 +9,14 @@ fn collection() -> Collection {
     Collection::new(b"a").unwrap()
 }
 
+/// Returns a row of this revision, below 64, that takes `len` bytes.
+fn row(rev: u64, len: usize) -> Bytes {
+    let (id, head) = (RowId::from_number(1), 10);
+    Row { id, rev, body: Bytes::from(alloc::vec![7; len - head]) }.encode()
+}
+
 fn rows() -> [Bytes; 1] {
-    [Bytes::from_static(b"row")]
+    [row(5, 13)]
 }
 
 /// Returns a phone whose newest revision is 5, with a companion that has subscribed from 0.
@@ -77,18 +84,44 @@ fn a_subscription_whose_rows_went_unsent_is_over() {
 #[test]
 fn a_delta_is_as_long_as_the_maximum_and_no_longer() {
     // req: SYN-005
-    let part = Bytes::from(alloc::vec![7; ITEM_LEN_MAX]);
-    let parts = pack(&[part.clone(), part.clone(), part.clone(), part.clone()]).unwrap();
+    let longest: Vec<_> = (1..5).map(|rev| row(rev, ITEM_LEN_MAX)).collect();
+    let parts = pack(&longest).unwrap();
     let rest = DELTA_LEN_MAX - parts.iter().map(Items::len).sum::<usize>();
     for (more, fits) in [(0, true), (1, false)] {
         // The length before an item takes two bytes.
-        let last = Bytes::from(alloc::vec![7; rest - 2 + more]);
-        let items = [part.clone(), part.clone(), part.clone(), part.clone(), last];
+        let mut items = longest.clone();
+        items.push(row(5, rest - 2 + more));
         let mut sync = subscribed();
         assert_eq!(after(&mut sync), Some(0));
         assert_eq!(sync.delta(&collection(), 5, &items).is_ok(), fits);
         assert_eq!(sync.wants_to_send(), fits);
     }
+}
+
+#[test]
+fn an_answer_that_moves_nothing_is_refused() {
+    let mut sync = subscribed();
+    assert_eq!(after(&mut sync), Some(0));
+    for items in [&[][..], &rows()] {
+        assert_eq!(sync.delta(&collection(), 0, items), Err(ApiMisuse::NoProgress.into()));
+    }
+    sync.delta(&collection(), 5, &[]).unwrap();
+    assert_eq!(after(&mut sync), None, "it is asked once");
+}
+
+#[test]
+fn rows_of_other_revisions_are_refused() {
+    let mut sync = PhoneSync::default();
+    sync.changed(9);
+    sync.since(collection(), 3).unwrap();
+    assert_eq!(after(&mut sync), Some(3));
+    let of = |revs: &[u64]| revs.iter().map(|rev| row(*rev, 13)).collect::<Vec<_>>();
+    for revs in [&[3][..], &[4, 4], &[5, 4], &[4, 10], &[1]] {
+        assert_eq!(sync.delta(&collection(), 9, &of(revs)), Err(ApiMisuse::RowOutside.into()), "{revs:?}");
+    }
+    let none = [Bytes::from_static(b"row")];
+    assert_eq!(sync.delta(&collection(), 9, &none), Err(ApiMisuse::RowOutside.into()));
+    sync.delta(&collection(), 9, &of(&[4, 6, 9])).unwrap();
 }
 
 #[test]

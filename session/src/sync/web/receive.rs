@@ -9,6 +9,9 @@ use super::arrived::{Arrived, Compared, Delta, Page};
 use super::{Sub, Then, WebSync};
 use crate::error::ApiMisuse;
 
+const NO_DIGEST_WANTED: ApiMisuse =
+    ApiMisuse::WrongState { is: "none", needs: "the event DigestWanted of this collection" };
+
 impl WebSync {
     /// Handles one part of a DELTA. After the last part the DELTA comes out of [`WebSync::next`].
     pub(crate) fn delta(
@@ -167,7 +170,7 @@ impl WebSync {
     /// Compares the digest of the companion's rows with the phone's.
     pub(crate) fn compare(&mut self, collection: &Collection, own: &[u8; 32]) -> Result<Compared, ApiMisuse> {
         let (_, cursor, digest) =
-            self.comparing.take_if(|(asked, ..)| asked == collection).ok_or(ApiMisuse::WrongState)?;
+            self.comparing.take_if(|(asked, ..)| asked == collection).ok_or(NO_DIGEST_WANTED)?;
         // Equal digests prove that no row is missing up to the digest's cursor.
         // req: SYN-018
         if digest == *own {
