@@ -9,6 +9,7 @@ mod client;
 mod devices;
 mod hub;
 mod other;
+mod upload;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

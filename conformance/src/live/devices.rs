@@ -129,6 +129,27 @@ fn confirm_lost(world: &mut World<'_>) -> Step {
     world.chats("after")
 }
 
+/// The phone's `LINK_COMMIT` is lost with the attempt: the web's first connection brings another, and goes on as a
+/// session.
+fn commit_lost(world: &mut World<'_>) -> Step {
+    let digits = up_to_nn(world)?;
+    world.hub.plan(PHONE, DataKind::RECORD, Fate::Lost);
+    world.number(Some(&digits))?;
+    world.relay("a commit to lose", Hub::is_done)?;
+    let _ = world.seen("linked")?;
+    world.connects("RESUME")?;
+    world.chats("after")?;
+    // A program may end its connection once it is linked; what it says in it comes before.
+    let of_web = world.hub.carried.iter().filter(|(from, ..)| *from == WEB).map(|(_, kind, _)| *kind);
+    let first = of_web.skip_while(|kind| *kind != DataKind::KK1).skip(1);
+    match first.take_while(|kind| *kind == DataKind::RECORD).count() {
+        0 | 1 => {
+            wrong("the connection that brings LINK_COMMIT must go on as a session, and nothing is said in it")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The relay calls itself by another name, and gets no claim to a seat; by its right name it gets one again.
 fn other_name(world: &mut World<'_>) -> Step {
     world.pair()?;
@@ -160,6 +181,34 @@ fn told_to_stay_away(world: &mut World<'_>) -> Step {
     world.connects("RESUME")
 }
 
+/// Another copy of the web took its seat. Sockets that are lost otherwise are opened again within two seconds.
+fn seat_taken(world: &mut World<'_>) -> Step {
+    world.pair()?;
+    world.chats("before")?;
+    world.hub.say(WEB, &RelayFrame::Error { code: C::REPLACED, retry_ms: 0 });
+    world.hub.cut();
+    world.stays_away(Duration::from_secs(4))
+}
+
+/// The same content is put twice: it is sent once.
+fn put_twice(world: &mut World<'_>) -> Step {
+    const CONTENT: &[u8] = &[7; 100_000];
+    world.pair()?;
+    world.chats("before")?;
+    for (what, sent) in [("content that is new", true), ("content that is there", false)] {
+        let end = world.put(CONTENT)?;
+        let right = if sent {
+            end.starts_with("Done") && !end.contains(", 0 bytes")
+        } else {
+            end == "Done, 0 bytes given"
+        };
+        if !right {
+            return wrong(format!("a put of {what} ends with {end}"));
+        }
+    }
+    Ok(())
+}
+
 pub(super) const ALL: &[Check] = &[
     phone("pairs", "a code, four digits, NN, Linked").proves(&["HSK-010", "HSK-018", "HSK-080"], pairs),
     web("pairs", "a code, four digits, NN, Linked").proves(&["HSK-106", "HSK-081", "HSK-020"], pairs),
@@ -186,6 +235,9 @@ pub(super) const ALL: &[Check] = &[
         .proves(&["HSK-003", "HSK-032"], reconnect_flipped),
     phone("confirm-lost", "the confirm does not arrive").proves(&["HSK-023", "HSK-025"], confirm_lost),
     web("confirm-lost", "the confirm does not arrive").proves(&["HSK-024"], confirm_lost),
+    phone("put-twice", "the same content is put a second time").proves(&["STR-012"], put_twice),
+    web("seat-taken", "the relay says REPLACED").proves(&["TIM-012"], seat_taken),
+    web("commit-lost", "LINK_COMMIT does not arrive").proves(&["HSK-122", "HSK-087"], commit_lost),
     phone("relay-of-another-name", "HELLO says another name").proves(&["RLY-006"], other_name),
     web("relay-of-another-name", "HELLO says another name").proves(&["RLY-006"], other_name),
     phone("told-to-stay-away", "an upgrade is answered 503, Retry-After: 5")

@@ -204,6 +204,11 @@ impl Hub {
         }
     }
 
+    /// Whether the program has a socket.
+    pub(super) fn has_program(&self) -> bool {
+        self.clients.iter().any(|client| matches!(client.wire, Wire::Program(_)))
+    }
+
     /// Ends every socket, as a relay does that is started anew.
     pub(super) fn cut(&mut self) {
         self.clients.clear();

@@ -25,6 +25,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng};
 use super::account::Account;
 use super::client::fresh;
 use super::hub::Hub;
+use super::upload::Upload;
 use crate::fields::hex;
 use crate::seed;
 use crate::shim::told_of_pairing;
@@ -48,6 +49,8 @@ pub(super) struct Other {
     key: SigningKey,
     log: LogId,
     account: Account,
+    /// As the web: the put that runs.
+    upload: Option<Upload>,
     /// What its application was told, and its user shown.
     pub(super) told: Vec<String>,
 }
@@ -69,6 +72,7 @@ impl Other {
             key: SigningKey::from_bytes(drawn("account")),
             log: LogId::from_bytes(log),
             account: Account::new(role),
+            upload: None,
             told: Vec::new(),
         }
     }
@@ -176,6 +180,17 @@ impl Other {
             }
         }
         Ok(())
+    }
+
+    /// As the web: puts content at the phone.
+    pub(super) fn put(&mut self, content: Bytes) -> Result<()> {
+        let now = self.now();
+        let Some(Machine::Link(endpoint)) = &mut self.machine else {
+            return Err(anyhow!("there is no link"));
+        };
+        let (upload, commit) = Upload::open(now, endpoint.companion(), content)?;
+        self.upload = Some(upload);
+        self.commit(now, commit)
     }
 
     /// Seals this plaintext under the keys of the connection, and sends it. Returns whether there is one.
@@ -393,6 +408,11 @@ impl Other {
                 let digest = self.account.digest(collection);
                 if let Some(Machine::Link(endpoint)) = &mut self.machine {
                     endpoint.provide_digest(now, collection, self.account.rev(), digest)?;
+                }
+            }
+            Event::Stream(event) => {
+                if let (Some(upload), Some(Machine::Link(endpoint))) = (&mut self.upload, &mut self.machine) {
+                    self.told.extend(upload.handle(now, endpoint.companion(), event)?);
                 }
             }
             Event::Failed(code) => self.told.push(format!("failed {}", code.name())),

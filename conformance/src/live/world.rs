@@ -158,6 +158,20 @@ impl<'a> World<'a> {
         self.until(what, |world| holds(&world.hub).then_some(()))
     }
 
+    /// Lets things go on for so long, in which the program opens no socket.
+    pub(super) fn stays_away(&mut self, time: Duration) -> Step {
+        let end = Instant::now() + time;
+        let came = self.until("the end of a pause", |world| {
+            let came = world.hub.has_program();
+            (came || Instant::now() >= end).then_some(came)
+        })?;
+        if came {
+            wrong(format!("it must wait for its user, and is back within {} ms", time.as_millis()))
+        } else {
+            Ok(())
+        }
+    }
+
     /// The program has not told this, and none of it is on its way: something later was waited for.
     pub(super) fn is_not_told(&mut self, start: &str) -> Step {
         self.hear()?;
@@ -297,6 +311,12 @@ impl<'a> World<'a> {
         } else {
             wrong(format!("the verdict must be {right}, and is {verdict}"))
         }
+    }
+
+    /// The runner's web puts content at the phone. Returns what is told of the end.
+    pub(super) fn put(&mut self, content: &'static [u8]) -> Result<String, Stop> {
+        own(self.other.put(content.into()))?;
+        self.seen("put ")
     }
 
     /// The runner's end says a text, and gives its chat.
