@@ -90,8 +90,8 @@ export class Companion {
   subscribeFromNow(collection: Uint8Array): void;
   /** The ids of the rows of a collection that was found in step, for `use` in a transaction; what is stale of it goes before. */
   settleRows(collection: Uint8Array, use: (ids: Uint8Array[], txn: IDBTransaction, over: () => void) => void): Promise<void>;
-  leave(collection: Uint8Array): void;
-  setNow(slot: bigint, body: Uint8Array): void;
+  unsubscribe(collection: Uint8Array): void;
+  setEphemeral(slot: bigint, body: Uint8Array): void;
   /** What the phone sent cannot be accepted: ends the connection with this code of the specification. */
   refuse(code: number): void;
   readonly streams: Set<bigint>;
@@ -110,7 +110,13 @@ export class Companion {
   streamPause(id: bigint, isPaused: boolean): void;
   streamStop(id: bigint, code: "CANCELLED" | "IO" | "GONE"): void;
   change(effect: (txn: IDBTransaction) => void): Promise<void>;
+  /** Takes back the seat that another browser took, at the user's wish. */
   takeBack(): void;
-  confirm(yes: boolean): void;
+  /** The two digits that the user read on the phone, after `numberWanted`. There is no second try. */
+  enterNumber(digits: string): void;
+  /** Ends the pairing attempt at the user's wish. */
+  stopPairing(): void;
+  /** Shows another code at the user's wish, after `codeBurnt`. */
+  newCode(): Promise<void> | undefined;
   logOut(): Promise<void>;
 }

@@ -24,7 +24,7 @@
 
 import { Conflict, Database, isGone, ofLink } from "./database.js";
 import init, { ShownCodes, WebLink, WebPairing, relayUrl } from "./handfast.js";
-import { watchMoments } from "./moments.js";
+import { watchWakeEvents } from "./wake_events.js";
 import { ROWS_STORE, digestOf, dropStale, inTurn, passRows, rowsOf, takeRows } from "./rows.js";
 import { Full } from "./request.js";
 import { Socket } from "./sockets.js";
@@ -146,8 +146,8 @@ export class Companion {
     this.#verb((link, now) => link.subscribeFromNow(now, collection));
   }
 
-  leave(collection) {
-    this.#verb((link, now) => link.leave(now, collection));
+  unsubscribe(collection) {
+    this.#verb((link, now) => link.unsubscribe(now, collection));
   }
 
   /** Ends the connection with this error code, because the page cannot accept what the phone sent. */
@@ -155,8 +155,8 @@ export class Companion {
     this.#verb((link, now) => link.refuse(now, code));
   }
 
-  setNow(slot, body) {
-    this.#verb((link, now) => link.setNow(now, slot, body));
+  setEphemeral(slot, body) {
+    this.#verb((link, now) => link.setEphemeral(now, slot, body));
   }
 
   /**
@@ -337,12 +337,12 @@ export class Companion {
     this.#generation += 1;
     const lost = (reason) => this.#stop({ type: "failed", reason });
     this.#database = await Database.open(database, version, this.#stores, lost, this.#application.upgrade);
-    this.#stopWatching = watchMoments(({ hidden }) => this.#onMoment(hidden));
+    this.#stopWatching = watchWakeEvents(({ hidden }) => this.#onWake(hidden));
     await this.#load();
     if (!this.#link) this.#showCodes();
   }
 
-  #onMoment(hidden) {
+  #onWake(hidden) {
     const now = performance.now();
     this.#link?.machine.setHidden(now, hidden);
     for (const task of this.#tasks) task.machine.probe(now);

@@ -11,7 +11,7 @@ import { LIBRARY_STORES, Library } from "./library.js";
 import { KEYED, actTime, drawKey, upgrade } from "./keys.js";
 import { kindOf } from "./media_types.js";
 import { Mirror, isChanges, listOf, numberOf } from "./mirror.js";
-import { Moment } from "./moment.js";
+import { Ephemeral } from "./ephemeral.js";
 import { OUTGOING_STORES, Outgoing, byTime, textCommand, waiting } from "./outgoing.js";
 import { CHANGES } from "./overlay.js";
 import { done } from "./pkg/request.js";
@@ -51,7 +51,7 @@ export class Engine {
   #codes = 0;
   #changes;
   #drafts;
-  #moment;
+  #ephemeral;
   #outgoing;
   #shows = false;
   #telling = false;
@@ -80,7 +80,7 @@ export class Engine {
     engine.#companion = await Companion.open({ database: "handfast", version: KEYED, relay: await relayName(), label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
     engine.#changes = new Changes(engine.#companion, emit);
     engine.#drafts = new Drafts(engine.#companion, emit);
-    engine.#moment = new Moment(engine.#companion);
+    engine.#ephemeral = new Ephemeral(engine.#companion);
     engine.#outgoing = new Outgoing(engine.#companion, emit);
     engine.#subscriptions = new Subscriptions(engine.#companion);
     engine.#mirror = new Mirror(engine, engine.#subscriptions);
@@ -144,7 +144,7 @@ export class Engine {
   }
 
   /** Handles the news that a collection's digest agrees with the phone's, or that its repair was given up. */
-  async settled(collection, isInStep) {
+  async settled(collection, isInSync) {
     const list = listOf(collection);
     if (list === "chats" && !this.#subscriptions.hasList) {
       this.#subscriptions.hasList = true;
@@ -154,18 +154,18 @@ export class Engine {
     }
     const chat = this.#subscriptions.chatOf(collection);
     if (chat === undefined) return;
-    if (isInStep && !this.#mirror.isPaging(chat)) await this.#companion.settleRows(collection, (ids, txn, over) => this.#mirror.settle(chat, ids, txn, over));
+    if (isInSync && !this.#mirror.isPaging(chat)) await this.#companion.settleRows(collection, (ids, txn, over) => this.#mirror.settle(chat, ids, txn, over));
     this.#subscriptions.settled(chat);
     if (chat === this.#open && this.#isStale) await this.#show(chat);
   }
 
-  left(collection) {
+  unsubscribed(collection) {
     const chat = this.#subscriptions.chatOf(collection);
-    if (chat !== undefined) this.#subscriptions.left(chat);
+    if (chat !== undefined) this.#subscriptions.unsubscribed(chat);
   }
 
-  now(slot, body, emit) {
-    this.#moment.take(slot, body, emit);
+  ephemeral(slot, body, emit) {
+    this.#ephemeral.take(slot, body, emit);
   }
 
   // From here on: incoming data, applied in the transaction that makes it durable.
@@ -430,7 +430,7 @@ export class Engine {
     const { event, messages, isComing } = await this.#stretches.newest(chat);
     if (chat !== this.#open || this.#isStale) return;
     this.#emitMessages(event, messages);
-    if (!isComing || this.#subscriptions.isInStep(chat)) return;
+    if (!isComing || this.#subscriptions.isInSync(chat)) return;
     // The phone has messages of this chat that are not stored here. They are shown once the chat's digest
     // agrees.
     this.#isStale = true;
@@ -473,7 +473,7 @@ export class Engine {
 
   /** Stores the user's draft, and tells the contact that the user is typing. */
   async draft(chat, { isTyped, ...written }) {
-    if (isTyped && written.text) this.#moment.sayTyping(chat);
+    if (isTyped && written.text) this.#ephemeral.sayTyping(chat);
     await this.#drafts.keep(chat, written);
   }
 
@@ -611,10 +611,10 @@ const EVENTS = {
   state: (engine, { state }, emit) => engine.onState(state, emit),
   connected: (engine) => engine.subscribe(),
   putBack: (_, { who }, emit) => emit({ event: "put_back", who }),
-  inStep: (engine, { collection }) => engine.settled(collection, true).catch(() => {}),
-  repairFailed: (engine, { collection }) => engine.settled(collection, false).catch(() => {}),
-  left: (engine, { collection }) => engine.left(collection),
-  now: (engine, { slot, body }, emit) => engine.now(slot, body, emit),
+  inSync: (engine, { collection }) => engine.settled(collection, true).catch(() => {}),
+  resyncFailed: (engine, { collection }) => engine.settled(collection, false).catch(() => {}),
+  unsubscribed: (engine, { collection }) => engine.unsubscribed(collection),
+  ephemeral: (engine, { slot, body }, emit) => engine.ephemeral(slot, body, emit),
   contended: (_, { times }, emit) => emit({ event: "contended", times: Number(times) }),
   replaced: (_, event, emit) => emit({ event: "displaced" }),
   taken: (engine, _, emit) => engine.taken(emit),

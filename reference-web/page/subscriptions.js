@@ -16,7 +16,7 @@ const nameOf = (collection) => collection.join();
 export class Subscriptions {
   #companion;
   /**
-   * The subscribed chats and the state of each: `behind`, `inStep` or `leaving`. The chat that was needed
+   * The subscribed chats and the state of each: `behind`, `inSync` or `leaving`. The chat that was needed
    * longest ago comes first.
    */
   #followed = new Map();
@@ -64,14 +64,14 @@ export class Subscriptions {
   }
 
   /** Returns whether the stored messages of a chat agree with the phone's. */
-  isInStep(chat) {
-    return this.#followed.get(chat) === "inStep";
+  isInSync(chat) {
+    return this.#followed.get(chat) === "inSync";
   }
 
   /** Subscribes to a chat. If it is subscribed already, marks it as needed most recently. */
   need(chat) {
     const state = this.#followed.get(chat);
-    if (state === "behind" || state === "inStep") {
+    if (state === "behind" || state === "inSync") {
       this.#followed.delete(chat);
       this.#followed.set(chat, state);
     } else if (state === undefined && this.hasRoom) {
@@ -96,25 +96,25 @@ export class Subscriptions {
       const chat = this.#leastNeeded();
       if (chat === undefined) return;
       this.#followed.set(chat, "leaving");
-      this.#companion.leave(messagesCollection(chat));
+      this.#companion.unsubscribe(messagesCollection(chat));
     }
   }
 
   #leastNeeded() {
     const others = [...this.#followed].filter(([chat, state]) => chat !== this.open && state !== "leaving");
-    const idle = others.find(([, state]) => state === "inStep");
+    const idle = others.find(([, state]) => state === "inSync");
     const isOpenWaiting = this.#waiting[0] === this.open;
     return (idle ?? (isOpenWaiting ? others[0] : undefined))?.[0];
   }
 
   /** Records that the digest of a chat agrees with the phone's, or that the chat's repair was given up. */
   settled(chat) {
-    if (this.#followed.get(chat) === "behind") this.#followed.set(chat, "inStep");
+    if (this.#followed.get(chat) === "behind") this.#followed.set(chat, "inSync");
     this.#makeRoom();
   }
 
   /** A chat was unsubscribed: subscribes to the next chat that waits. */
-  left(chat) {
+  unsubscribed(chat) {
     this.#followed.delete(chat);
     const next = this.#waiting.shift();
     if (next !== undefined) this.#follow(next);

@@ -150,11 +150,11 @@ impl WebLink {
         self.endpoint.subscribe_from_now(timestamp(now), collection).map_err(refused)
     }
 
-    /// Ends a subscription. The event `left` follows.
+    /// Ends a subscription. The event `unsubscribed` follows.
     ///
     /// # Errors
     /// There is no such subscription.
-    pub fn leave(&mut self, now: f64, collection: &[u8]) -> Result<(), JsError> {
+    pub fn unsubscribe(&mut self, now: f64, collection: &[u8]) -> Result<(), JsError> {
         let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
         self.endpoint.unsubscribe(timestamp(now), collection).map_err(refused)
     }
@@ -178,7 +178,7 @@ impl WebLink {
     ///
     /// # Errors
     /// The value is too long.
-    #[wasm_bindgen(js_name = setNow)]
+    #[wasm_bindgen(js_name = setEphemeral)]
     pub fn set_ephemeral(&mut self, now: f64, slot: u64, body: Vec<u8>) -> Result<(), JsError> {
         self.endpoint.set_ephemeral(timestamp(now), slot, Bytes::from(body)).map_err(refused)
     }

@@ -137,7 +137,7 @@ fn event(event: Event) -> JsValue {
         Event::Revoked => typed("revoked", &[]),
         Event::Lapsed => typed("lapsed", &[]),
         Event::Ephemeral { slot, body } => {
-            typed("now", &[("slot", slot.into()), ("body", bytes(&body))])
+            typed("ephemeral", &[("slot", slot.into()), ("body", bytes(&body))])
         }
         Event::Sync(event) => sync_event(&event),
         _ => typed("other", &[]),
@@ -148,10 +148,10 @@ fn sync_event(event: &SyncEvent) -> JsValue {
     let of = |name, collection: &Collection| typed(name, &[("collection", bytes(collection.as_bytes()))]);
     match event {
         SyncEvent::DigestWanted { collection } => of("digestWanted", collection),
-        SyncEvent::InSync { collection } => of("inStep", collection),
-        SyncEvent::OutOfSync { collection } => of("outOfStep", collection),
-        SyncEvent::ResyncFailed { collection } => of("repairFailed", collection),
-        SyncEvent::Unsubscribed { collection } => of("left", collection),
+        SyncEvent::InSync { collection } => of("inSync", collection),
+        SyncEvent::OutOfSync { collection } => of("outOfSync", collection),
+        SyncEvent::ResyncFailed { collection } => of("resyncFailed", collection),
+        SyncEvent::Unsubscribed { collection } => of("unsubscribed", collection),
         _ => typed("other", &[]),
     }
 }

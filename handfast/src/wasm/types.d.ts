@@ -27,8 +27,8 @@ export type LinkEvent =
   | { type: "failed" | "closed" | "relay"; code: string }
   | { type: "replaced" } | { type: "diverged" } | { type: "suspended" } | { type: "revoked" }
   | { type: "contended"; times: bigint }
-  | { type: "digestWanted" | "inStep" | "outOfStep" | "repairFailed" | "left"; collection: Uint8Array }
-  | { type: "now"; slot: bigint; body: Uint8Array }
+  | { type: "digestWanted" | "inSync" | "outOfSync" | "resyncFailed" | "unsubscribed"; collection: Uint8Array }
+  | { type: "ephemeral"; slot: bigint; body: Uint8Array }
   /** Checked content: write it at the offset `at` of its file, and hand the buffer back by `streamReuse`. */
   | { type: "streamWrite"; id: bigint; at: number; bytes: Uint8Array }
   /**

@@ -12,7 +12,7 @@ const SLOT_PRESENT = 7n;
 const TYPING_SHOWN = 6_000;
 const TYPING_EVERY = 3_000;
 
-export class Moment {
+export class Ephemeral {
   #companion;
   #typed = 0;
   #timers = new Map();
@@ -47,6 +47,6 @@ export class Moment {
   sayTyping(chat) {
     if (performance.now() - this.#typed < TYPING_EVERY) return;
     this.#typed = performance.now();
-    this.#companion.setNow(SLOT_TYPING, typing(chat));
+    this.#companion.setEphemeral(SLOT_TYPING, typing(chat));
   }
 }

@@ -8,10 +8,10 @@
 const EVERY = 5_000;
 const JUMP = 10_000;
 
-/** Calls `moment({ hidden })` at each such event. Returns a function that ends these calls. */
-export function watchMoments(moment) {
+/** Calls `wake({ hidden })` at each such event. Returns a function that ends these calls. */
+export function watchWakeEvents(wake) {
   const ends = new AbortController();
-  const listen = (target, type) => target.addEventListener(type, () => moment({ hidden: document.hidden }), { signal: ends.signal });
+  const listen = (target, type) => target.addEventListener(type, () => wake({ hidden: document.hidden }), { signal: ends.signal });
   listen(document, "visibilitychange");
   listen(document, "resume");
   listen(window, "online");
@@ -22,7 +22,7 @@ export function watchMoments(moment) {
     const now = Date.now() - performance.now();
     const jumped = Math.abs(now - offset) > JUMP;
     offset = now;
-    if (jumped) moment({ hidden: document.hidden });
+    if (jumped) wake({ hidden: document.hidden });
   }, EVERY);
   ends.signal.addEventListener("abort", () => clearInterval(timer));
   return () => ends.abort();
