@@ -62,7 +62,7 @@ export class Mirror {
     this.#paging.delete(chat);
     return changeHeld(txn, chat, ({ ranges, brought }) => {
       if (!brought) return { brought };
-      return { ranges: hold(ranges, brought.count < WINDOW ? 0 : brought.low, brought.high, true), brought: null };
+      return { ranges: hold(ranges, brought.low, brought.high, true), brought: null };
     }, over);
   }
 
@@ -72,24 +72,35 @@ export class Mirror {
   }
 
   /**
-   * Deletes a message that a snapshot did not bring. Keeps it if the snapshot lacks it only because the
-   * message is older than all those in the chat's collection.
+   * Deletes a message that a snapshot did not bring. Keeps one that is older than all that it brought: the
+   * chat may have it still, and newer messages that came up between two pages have moved it out of the chat's
+   * collection. `settle` decides.
    */
   gone(chat, id, txn) {
     if (chat === undefined) return;
     readHeld(txn, chat, ({ brought }) => {
-      if (!brought || brought.count < WINDOW || id >= brought.low) this.#engine.removeMessage({ chat, id }, txn);
+      if (!brought || id >= brought.low) this.#engine.removeMessage({ chat, id }, txn);
     });
   }
 
   /**
    * Records the messages of a chat's collection as a range, because the digest over these rows agrees with
-   * the phone's.
+   * the phone's. If they are fewer than the collection has room for, the chat has no others.
    */
   settle(chat, rows, txn, over) {
     const ids = rows.map((id) => numberOf(id));
     if (ids.length === 0) return over();
-    return changeHeld(txn, chat, ({ ranges }) => ({ ranges: hold(ranges, lowOf(ids), ids.at(-1), true) }), over);
+    const record = () => changeHeld(txn, chat, ({ ranges }) => ({ ranges: hold(ranges, lowOf(ids), ids.at(-1), true) }), over);
+    return ids.length < WINDOW ? this.#removeOthers(chat, new Set(ids), ids.at(-1), txn, record) : record();
+  }
+
+  /** Deletes the messages of a chat up to `high` that are not among `ids`. */
+  #removeOthers(chat, ids, high, txn, over) {
+    const range = IDBKeyRange.bound([chat, 0], [chat, high]);
+    txn.objectStore("messages").getAllKeys(range).onsuccess = ({ target }) => {
+      for (const [, id] of target.result) if (!ids.has(id)) this.#engine.removeMessage({ chat, id }, txn);
+      over();
+    };
   }
 
   /**

@@ -63,7 +63,8 @@ const FIXED: &str = "0..1000";
 /// How many others it runs besides.
 const FRESH: u64 = 64;
 
-/// Runs the fixed seeds, and some that nobody has run before; their first number is printed by the simulator's report.
+/// Runs the fixed seeds, some that nobody has run before, whose first number is printed by the simulator's report, and
+/// the scenario that drives queues to their limits.
 ///
 /// # Errors
 /// It does not build, or an invariant was broken.
@@ -74,7 +75,7 @@ pub(crate) fn check() -> Result<()> {
     for seeds in [FIXED.to_owned(), format!("{fresh}..{}", fresh + FRESH)] {
         command::run(&mut command::program(&program, ["--seeds", &seeds]))?;
     }
-    Ok(())
+    command::run(&mut command::program(&program, ["--scenario", "limits"]))
 }
 
 /// Builds the simulator with a profile of Cargo's; in `dev`, most of it is built by the tests already, and sums are

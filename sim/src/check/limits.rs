@@ -73,8 +73,8 @@ pub fn sample(world: &mut World) {
         world.ledger.violation("relay-forgets", detail);
     }
     for id in 0..world.nodes.len() {
-        // Behind a prefix of one byte stand the rows of outboxes (0x20) and of streams (0x40).
-        let outbox = rows(world, id, "key >= x'20' AND key < x'21'");
+        // Behind a prefix of one byte stand the rows of outboxes (0x24) and of streams (0x40).
+        let outbox = rows(world, id, "key >= x'24' AND key < x'25'");
         let streams = rows(world, id, "key >= x'40' AND key < x'41'");
         let (messages, len) = (most(&outbox, |row| row.0), most(&outbox, |row| row.1));
         let open = most(&streams, |row| row.0);

@@ -117,7 +117,9 @@ impl Store {
     }
 
     /// Ends a snapshot of a chat's collection. Deletes messages that the snapshot should have brought and did
-    /// not. Messages older than the collection stay.
+    /// not. Messages older than what it brought stay. If it brought fewer than the collection has room for, they
+    /// stay stale, until [`Store::window_in_step`] knows what they are: the chat has no such messages any
+    /// more, or newer ones came up between two pages, so that they have left the collection.
     pub(super) fn end_window_snapshot(&mut self, chat: u64) -> Result<Vec<ContentId>, StoreError> {
         let brought: Option<(i64, i64, i64)> = self
             .conn
@@ -126,20 +128,27 @@ impl Store {
             .optional()?;
         self.forget_pages(chat)?;
         let Some((count, low, high)) = brought else { return self.drop_stale(chat, 0) };
-        let low = if from_sql(count) < CHAT_WINDOW { 0 } else { from_sql(low) };
-        let gone = self.drop_stale(chat, low)?;
+        let is_full = from_sql(count) >= CHAT_WINDOW;
+        let low = from_sql(low);
+        let gone = if is_full { self.drop_stale(chat, low)? } else { self.drop_stale_from(chat, low)? };
         self.hold(chat, low, from_sql(high), true)?;
         Ok(gone)
+    }
+
+    /// Deletes the stale messages of a chat whose ids are at least `low`. Returns the content ids of their
+    /// media.
+    fn drop_stale_from(&mut self, chat: u64, low: u64) -> Result<Vec<ContentId>, StoreError> {
+        self.contents_of_deleted(
+            "DELETE FROM messages WHERE chat = ?1 AND stale = 1 AND id >= ?2 RETURNING content",
+            params![to_sql(chat)?, to_sql(low)?],
+        )
     }
 
     /// Deletes the stale messages of a chat whose ids are at least `low`, and marks all others as current.
     /// Returns the content ids of the media of deleted messages.
     fn drop_stale(&mut self, chat: u64, low: u64) -> Result<Vec<ContentId>, StoreError> {
-        let (chat, low) = (to_sql(chat)?, to_sql(low)?);
-        let gone = self.contents_of_deleted(
-            "DELETE FROM messages WHERE chat = ?1 AND stale = 1 AND id >= ?2 RETURNING content",
-            params![chat, low],
-        )?;
+        let gone = self.drop_stale_from(chat, low)?;
+        let chat = to_sql(chat)?;
         let sql = "UPDATE messages SET stale = 0 WHERE chat = ?1 AND stale = 1";
         let _ = self.write()?.prepare_cached(sql)?.execute([chat])?;
         Ok(gone)
