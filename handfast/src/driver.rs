@@ -45,7 +45,8 @@ pub use host_driver::{HostDriver, Round, hand_over};
 pub use link_socket::{LinkSocket, tell};
 pub use set::SocketSet;
 pub use task::{
-    FrameRefused, QUEUE_LEN_MAX, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket, spawn_socket_with,
+    FLUSH_DEADLINE, FrameRefused, QUEUE_LEN_MAX, SocketEvent, SocketHandle, WRITE_DEADLINE, spawn_socket,
+    spawn_socket_with,
 };
 pub use tls::{CertificatesError, TlsFailure};
 pub use websocket::{CONNECT_DEADLINE, SocketError, WebSocket};

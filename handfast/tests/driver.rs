@@ -53,6 +53,15 @@ async fn assert_closed(inbox: &mut mpsc::Receiver<SocketEvent>, reason: SocketEr
     assert_eq!(next(inbox).await, None);
 }
 
+/// Why the socket ended, whatever came before.
+async fn end(inbox: &mut mpsc::Receiver<SocketEvent>) -> SocketError {
+    loop {
+        if let SocketEvent::Closed(reason) = next(inbox).await.expect("it says why it ends") {
+            return reason;
+        }
+    }
+}
+
 #[tokio::test]
 async fn frames_go_both_ways_and_what_was_written_is_told() {
     let (socket, mut inbox, mut relay) = pair().await;
@@ -279,6 +288,36 @@ async fn closing_and_dropping_say_goodbye() {
     assert!(matches!(relay.next().await, Some(Ok(Message::Close(_)))));
     assert!(relay.next().await.is_none());
     assert_closed(&mut inbox, SocketError::ClosedHere).await;
+}
+
+#[tokio::test]
+async fn what_is_queued_at_a_close_is_written_first() {
+    let closes: [fn(&SocketHandle); 2] = [SocketHandle::close, |_| ()];
+    for close in closes {
+        // Nobody reads the events: a program that has given the socket up does not.
+        let (socket, mut inbox, mut relay) = pair().await;
+        for n in 0..100 {
+            socket.send(vec![n; 100].into()).expect("room");
+        }
+        close(&socket);
+        drop(socket);
+        for n in 0..100 {
+            let got = relay.next().await.expect("open").expect("a message");
+            assert_eq!(got, Message::Binary(vec![n; 100].into()));
+        }
+        assert!(matches!(relay.next().await, Some(Ok(Message::Close(_)))));
+        drop(relay);
+        assert_eq!(end(&mut inbox).await, SocketError::ClosedHere);
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_takes_nothing_holds_up_no_close() {
+    let (socket, mut inbox, relay) = pair().await;
+    while socket.send(vec![7; 16_384].into()).is_ok() {}
+    drop(socket);
+    assert_eq!(end(&mut inbox).await, SocketError::ClosedHere);
+    drop(relay);
 }
 
 #[tokio::test]

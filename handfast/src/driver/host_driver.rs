@@ -113,6 +113,22 @@ impl HostDriver {
     }
 }
 
+impl HostDriver {
+    /// Closes all sockets, and waits until they are: what is queued in them is written first, for at most
+    /// [`super::FLUSH_DEADLINE`].
+    pub async fn close(mut self) {
+        self.sockets.disconnect_all();
+        while self.sockets.is_closing() {
+            match self.inbox.recv().await {
+                Some((tag, SocketEvent::Closed(_))) => self.sockets.closed(tag),
+                Some(_) => {}
+                // `self` has a sender too.
+                None => return,
+            }
+        }
+    }
+}
+
 /// Reports an event of one of a host's sockets to that host.
 pub fn hand_over<R: Role, L, A, E>(
     host: &mut Host<R, L, A, E>,

@@ -43,7 +43,8 @@ impl LinkSocket {
         self.open = Some(spawn_socket(&Handle::current(), relay.clone(), self.events.clone(), wrap));
     }
 
-    /// Closes the socket.
+    /// Closes the socket. Frames that are queued in it are written first, for at most
+    /// [`super::FLUSH_DEADLINE`].
     pub fn disconnect(&mut self) {
         self.open = None;
     }

@@ -1,8 +1,7 @@
 //! The open sockets of a program that keeps all its machines in one thread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
@@ -12,9 +11,6 @@ use super::connect::Connector;
 use super::task::{SocketEvent, SocketHandle, spawn_socket_with};
 use crate::RelayName;
 
-/// How long a socket that is being closed may still write queued frames, such as a CLOSE.
-const LINGER: Duration = Duration::from_millis(500);
-
 /// Sockets, each under a tag that the program chooses.
 #[derive(Debug)]
 pub struct SocketSet<T, E> {
@@ -23,6 +19,8 @@ pub struct SocketSet<T, E> {
     events: mpsc::Sender<E>,
     wrap: fn(T, SocketEvent) -> E,
     open: BTreeMap<T, SocketHandle>,
+    /// Sockets that are being closed, and have not said yet that they are.
+    closing: BTreeSet<T>,
 }
 
 impl<T, E> SocketSet<T, E>
@@ -39,7 +37,7 @@ where
         events: mpsc::Sender<E>,
         wrap: fn(T, SocketEvent) -> E,
     ) -> Self {
-        Self { runtime, connector, events, wrap, open: BTreeMap::new() }
+        Self { runtime, connector, events, wrap, open: BTreeMap::new(), closing: BTreeSet::new() }
     }
 
     /// Opens a socket under this tag.
@@ -60,14 +58,25 @@ where
         }
     }
 
-    /// Closes a socket. Frames that are queued in it may still be sent.
+    /// Closes a socket. Frames that are queued in it are written first, for at most
+    /// [`super::FLUSH_DEADLINE`].
     pub fn disconnect(&mut self, tag: T) {
         if let Some(handle) = self.open.remove(&tag) {
-            drop(self.runtime.spawn(async move {
-                tokio::time::sleep(if handle.queued() > 0 { LINGER } else { Duration::ZERO }).await;
-                handle.close();
-            }));
+            drop(handle);
+            let _ = self.closing.insert(tag);
         }
+    }
+
+    /// Closes all sockets, like [`SocketSet::disconnect`].
+    pub fn disconnect_all(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        self.closing.extend(open.into_keys());
+    }
+
+    /// Returns whether a socket is being closed whose `Closed` has not come yet.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        !self.closing.is_empty()
     }
 
     /// Returns the number of sockets that are open or opening, and the number of bytes queued in them.
@@ -85,5 +94,6 @@ where
     /// Forgets a socket whose `Closed` has come.
     pub fn closed(&mut self, tag: T) {
         drop(self.open.remove(&tag));
+        let _ = self.closing.remove(&tag);
     }
 }

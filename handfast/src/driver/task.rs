@@ -20,6 +20,8 @@ use super::websocket::{CLOSE_DEADLINE, SocketError, WebSocket, WsSink, WsStream,
 pub const QUEUE_LEN_MAX: usize = 1_048_576;
 /// The longest time for which the relay may accept no bytes; then the socket is closed.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a socket that is being closed may go on writing what is queued.
+pub const FLUSH_DEADLINE: Duration = Duration::from_secs(1);
 
 /// An event of a socket: `Opened` comes at most once and first, `Closed` exactly once and last.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ pub enum FrameRefused {
     Full,
 }
 
-/// The sending side of a socket's task. Dropping it closes the socket.
+/// The sending side of a socket's task. Dropping it closes the socket as [`SocketHandle::close`] does.
 #[derive(Debug)]
 pub struct SocketHandle {
     frames: mpsc::UnboundedSender<Bytes>,
@@ -76,7 +78,8 @@ impl SocketHandle {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Closes the socket with a closing handshake, and drops queued frames. The event `Closed` follows.
+    /// Closes the socket: what is queued is written first, for at most [`FLUSH_DEADLINE`], and then comes the
+    /// closing handshake. The event `Closed` follows.
     pub fn close(&self) {
         let _ = self.closing.send_replace(true);
     }
@@ -161,8 +164,8 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
         }
         let reason = tokio::select! {
             reason = self.read(&mut stream) => reason,
-            reason = self.write(&mut sink, outgoing) => reason,
-            () = asked_to_close(&mut closed_here) => SocketError::ClosedHere,
+            reason = self.write(&mut sink, outgoing, closed_here.clone()) => reason,
+            () = flush_over(&mut closed_here) => SocketError::ClosedHere,
         };
         // Before it closes the socket, a relay often sends the reason; so what has arrived is read first.
         let reason = match reason {
@@ -188,8 +191,20 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
         }
     }
 
-    async fn write(&self, sink: &mut WsSink, mut outgoing: mpsc::UnboundedReceiver<Bytes>) -> SocketError {
-        while let Some(frame) = outgoing.recv().await {
+    async fn write(
+        &self,
+        sink: &mut WsSink,
+        mut outgoing: mpsc::UnboundedReceiver<Bytes>,
+        mut closed_here: watch::Receiver<bool>,
+    ) -> SocketError {
+        loop {
+            let frame = tokio::select! {
+                // A frame that was queued before the close, such as the last one of a pairing, is written.
+                biased;
+                frame = outgoing.recv() => frame,
+                () = asked_to_close(&mut closed_here) => None,
+            };
+            let Some(frame) = frame else { return SocketError::ClosedHere };
             let len = frame.len();
             match timeout(WRITE_DEADLINE, sink.send(Message::Binary(frame))).await {
                 Ok(Ok(())) => {}
@@ -197,11 +212,16 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
                 Err(_) => return SocketError::WriteTimeout,
             }
             let _ = self.queued.fetch_sub(len, Ordering::Relaxed);
-            if let Err(reason) = self.emit(SocketEvent::Written(len)).await {
+            // A program that has given the socket up may not read its events any more.
+            let emitted = tokio::select! {
+                biased;
+                emitted = self.emit(SocketEvent::Written(len)) => emitted,
+                () = asked_to_close(&mut closed_here) => Ok(()),
+            };
+            if let Err(reason) = emitted {
                 return reason;
             }
         }
-        SocketError::ClosedHere
     }
 }
 
@@ -209,6 +229,12 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
 async fn asked_to_close(closed_here: &mut watch::Receiver<bool>) {
     // An error means that the handle was dropped.
     let _ = closed_here.wait_for(|closing| *closing).await;
+}
+
+/// Waits until the time is over in which a socket that is being closed may write.
+async fn flush_over(closed_here: &mut watch::Receiver<bool>) {
+    asked_to_close(closed_here).await;
+    tokio::time::sleep(FLUSH_DEADLINE).await;
 }
 
 async fn close(sink: &mut WsSink, stream: &mut WsStream) {
