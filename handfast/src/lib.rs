@@ -1,17 +1,19 @@
-#![cfg_attr(feature = "tokio", doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "tokio", feature = "sqlite"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(feature = "tokio"),
-    doc = "Handfast without a driver: the machines of [`session`], for the application's own loop. See the README."
+    not(all(feature = "tokio", feature = "sqlite")),
+    doc = "The machines of [`session`], for the application's own loop, and what the features add. See the README."
 )]
 #![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "wasm")), no_std)]
 
 extern crate alloc;
 
+pub use bytes;
 pub use handfast_codec as codec;
 pub use handfast_codec::{DecodeError, DeviceRole, ErrorCode, RelayName, Timestamp};
 pub use handfast_handshake as handshake;
 pub use handfast_media as media;
 pub use handfast_session as session;
+pub use rand_core;
 
 #[cfg(feature = "sqlite")]
 pub mod content_files;

@@ -7,23 +7,25 @@
 //! content. All that is done for one input is one transaction; the application may add writes to its own
 //! tables ([`Txn::db`]).
 //!
-//! Nothing here opens a socket: `driver::HostDriver` runs a tether, and so can any other loop over
-//! [`crate::host::settle`]. `examples/notes` has both sides with their loop.
+//! With the feature `tokio`, `open_phone` and `open_companion` join a tether to sockets: a `Runner` runs it in
+//! a task, and by a `Handle` other tasks pair, send, change rows and fetch content; `examples/minimal` has
+//! both. Otherwise nothing here opens a socket: any loop over [`crate::host::settle`] can run a tether.
+//! `examples/notes` has its own, over `driver::HostDriver`.
 //!
 //! ```
 //! use handfast::codec::frame::{Collection, RowId};
 //! use handfast::codec::ids::MailboxId;
-//! use handfast::tether::{PhoneApp, PhoneTxn, TetherError, TetherEvent};
+//! use handfast::tether::{PhoneApp, PhoneTxn, TetherError};
 //!
 //! /// A phone with one row, which companions set: the colour of a lamp.
 //! struct Lamp;
 //!
 //! impl PhoneApp for Lamp {
-//!     type Event = TetherEvent;
+//!     type Event = ();
 //!
 //!     fn command(
 //!         &mut self,
-//!         txn: &mut PhoneTxn<'_, TetherEvent>,
+//!         txn: &mut PhoneTxn<'_, ()>,
 //!         _: MailboxId,
 //!         body: &bytes::Bytes,
 //!     ) -> Result<bytes::Bytes, TetherError> {
@@ -38,9 +40,14 @@
 
 mod companion;
 mod content;
+#[cfg(feature = "tokio")]
+mod handle;
 mod phone;
 mod rows;
+#[cfg(feature = "tokio")]
+mod run;
 mod store;
+mod streams;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -59,7 +66,11 @@ use crate::session;
 use crate::sqlite::SqliteError;
 
 pub use companion::{Companion, CompanionApp};
+#[cfg(feature = "tokio")]
+pub use handle::{Attempt, Handle, Step};
 pub use phone::{Phone, PhoneApp, PhoneTxn};
+#[cfg(feature = "tokio")]
+pub use run::{Runner, open_companion, open_phone};
 use store::Store;
 pub use store::Txn;
 
@@ -91,6 +102,16 @@ pub enum TetherError {
     /// The user's input cannot be used, for this reason.
     #[error("{0}")]
     Input(String),
+    /// The store failed, for this reason, so nothing of the call was kept.
+    #[error("nothing was stored: {0}; try again")]
+    NotStored(String),
+    /// The tether was closed.
+    #[error("the tether is closed; open it again")]
+    Closed,
+    /// The system has no random bytes.
+    #[cfg(feature = "tokio")]
+    #[error(transparent)]
+    Randomness(#[from] crate::driver::NoRandomness),
 }
 
 impl From<rusqlite::Error> for TetherError {
@@ -99,18 +120,43 @@ impl From<rusqlite::Error> for TetherError {
     }
 }
 
-/// An event of a tether, for the application's user.
+/// The end of a pairing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a pairing has these three endings")]
+pub enum Paired {
+    /// There is a new link.
+    Linked(MailboxId),
+    /// The connection was lost at the last step, for this reason, so this side does not know whether the
+    /// other one has the link. It tries the link, and keeps it if it is answered; otherwise it forgets the
+    /// link after 10 minutes on a phone, 24 hours on a companion.
+    Pending(MailboxId, ErrorCode),
+    /// There is no link, for this reason.
+    Failed(ErrorCode),
+}
+
+/// An event of a tether, or of its application (`E`), for the user.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum TetherEvent {
+pub enum TetherEvent<E> {
+    /// An event of the application, reported by [`Txn::event`].
+    App(E),
     /// A step of a pairing.
     Pairing(PairingEvent),
-    /// A pairing has ended: the new link, or the code why there is none, or none yet.
-    PairingEnded(Result<MailboxId, ErrorCode>),
+    /// A pairing has ended.
+    PairingEnded(Paired),
     /// An event of a link, unless the tether itself deals with it.
     Link(MailboxId, Event),
     /// A command of [`Tether::send`] is durable: it will run, whatever happens.
     Sent(CommandKey),
+    /// All of the content that a companion has put is here.
+    Received(MailboxId, ContentId),
+    /// A put of content has ended: the phone has stored it, or the reason why it has not.
+    Put {
+        /// The content's id.
+        content: ContentId,
+        /// The reason, if it was not stored.
+        result: Result<(), ErrorCode>,
+    },
     /// A fetch of content has ended.
     Content {
         /// The content's id.
@@ -136,7 +182,7 @@ pub trait Role: Sized + role::Sealed {
     /// What the tether keeps in memory for each link.
     type Link: Default;
     /// The application's event.
-    type Event: From<TetherEvent>;
+    type Event;
 
     /// Loads the machine of a stored link.
     #[doc(hidden)]
@@ -233,8 +279,8 @@ impl<R: Role> Tether<R> {
         attempt.map(|attempt| &mut attempt.pairing).ok_or_else(none)
     }
 
-    fn event(&mut self, event: TetherEvent) {
-        self.host.event(event.into());
+    fn event(&mut self, event: TetherEvent<R::Event>) {
+        self.host.event(event);
     }
 }
 
@@ -242,7 +288,7 @@ impl<R: Role> Application for Tether<R> {
     type Role = R::Of;
     type Link = R::Link;
     type Attempt = ();
-    type Event = R::Event;
+    type Event = TetherEvent<R::Event>;
     type Error = TetherError;
 
     fn host(&mut self) -> &mut HostOf<Self> {
@@ -251,6 +297,7 @@ impl<R: Role> Application for Tether<R> {
 
     fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), TetherError> {
         self.store.db.roll_back()?;
+        self.store.removed.clear();
         self.ended.clear();
         self.load_links(now, rng)
     }
@@ -292,12 +339,18 @@ impl<R: Role> Application for Tether<R> {
         &mut self,
         now: Timestamp,
         rng: &mut dyn CryptoRng,
-        _: &AttemptOf<Self>,
+        attempt: &AttemptOf<Self>,
         ended: Result<MailboxId, ErrorCode>,
     ) -> Result<(), TetherError> {
-        self.event(TetherEvent::PairingEnded(ended));
         // The attempt's link, if it left one, is loaded like any other.
-        self.load_links(now, rng)
+        self.load_links(now, rng)?;
+        let left = attempt.link().filter(|id| self.host.link(*id).is_some());
+        self.event(TetherEvent::PairingEnded(match (ended, left) {
+            (Ok(link), _) => Paired::Linked(link),
+            (Err(code), Some(link)) => Paired::Pending(link, code),
+            (Err(code), None) => Paired::Failed(code),
+        }));
+        Ok(())
     }
 
     fn apply(
@@ -328,6 +381,7 @@ impl<R: Role> Application for Tether<R> {
         for id in core::mem::take(&mut self.ended) {
             drop(self.host.remove_link(id));
         }
+        self.store.remove_files()?;
         R::committed(self, now)
     }
 

@@ -1,6 +1,7 @@
 //! A phone and a companion of `handfast::tether`, each in a directory of its own, over a real relay in one task.
 #![cfg(all(feature = "tokio", feature = "sqlite"))]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,32 +13,32 @@ use handfast::driver::{Connector, HostDriver};
 use handfast::handshake::pairing::Claims;
 use handfast::session::{Event, PairingEvent};
 use handfast::tether::{
-    Companion, CompanionApp, Phone, PhoneApp, PhoneTxn, Role, Tether, TetherError, TetherEvent, Txn,
+    Attempt, Companion, CompanionApp, Handle, Paired, Phone, PhoneApp, PhoneTxn, Role, Step, Tether,
+    TetherError, TetherEvent, Txn, open_companion, open_phone,
 };
 use handfast::{ErrorCode, RelayName};
 use reference_relay::server::{Server, ServerConfig};
+use tokio::sync::mpsc;
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The longest content that the phone takes from a companion, in bytes.
+const UPLOAD_LEN_MAX: u64 = 2_000_000;
 
 fn things() -> Collection {
     Collection::new(b"things").expect("a name of six bytes")
 }
 
-/// An event of either application, or of its tether.
+/// An event of either application.
 #[derive(Debug)]
 enum Happened {
     Row(u64, String),
     Gone(u64),
     Result(String),
-    Tether(TetherEvent),
 }
 
-impl From<TetherEvent> for Happened {
-    fn from(event: TetherEvent) -> Self {
-        Self::Tether(event)
-    }
-}
+type Said = TetherEvent<Happened>;
 
 fn text(body: &Bytes) -> String {
     String::from_utf8(body.to_vec()).expect("a text")
@@ -58,6 +59,10 @@ impl PhoneApp for Things {
         let id = txn.rows(&things(), None, 1_000)?.len() as u64;
         let _ = txn.put(&things(), RowId::from_number(id), body.clone())?;
         Ok("done".into())
+    }
+
+    fn accepts(&mut self, _: MailboxId, _: ContentId, size: u64) -> bool {
+        size <= UPLOAD_LEN_MAX
     }
 }
 
@@ -92,7 +97,7 @@ impl CompanionApp for Mirror {
 struct Side<R: Role> {
     tether: Tether<R>,
     driver: HostDriver,
-    events: Vec<Happened>,
+    events: Vec<Said>,
 }
 
 impl<R: Role<Event = Happened>> Side<R> {
@@ -109,7 +114,7 @@ impl<R: Role<Event = Happened>> Side<R> {
     }
 
     /// Removes the first event for which `wanted` returns something.
-    fn take<T>(&mut self, wanted: &impl Fn(&Happened) -> Option<T>) -> Option<T> {
+    fn take<T>(&mut self, wanted: &impl Fn(&Said) -> Option<T>) -> Option<T> {
         let at = self.events.iter().position(|event| wanted(event).is_some())?;
         wanted(&self.events.remove(at))
     }
@@ -147,33 +152,37 @@ async fn until<T>(pair: &mut Pair, mut found: impl FnMut(&mut Pair) -> Option<T>
 
 /// Waits for an event of the phone.
 async fn at_phone<T>(pair: &mut Pair, wanted: impl Fn(&PairingEvent) -> Option<T>) -> T {
-    let wanted = |event: &Happened| match event {
-        Happened::Tether(TetherEvent::Pairing(event)) => wanted(event),
+    let wanted = |event: &Said| match event {
+        TetherEvent::Pairing(event) => wanted(event),
         _ => None,
     };
     until(pair, |(phone, _)| phone.take(&wanted)).await
 }
 
 /// Waits for an event of the companion.
-async fn at_companion<T>(pair: &mut Pair, wanted: impl Fn(&Happened) -> Option<T>) -> T {
+async fn at_companion<T>(pair: &mut Pair, wanted: impl Fn(&Said) -> Option<T>) -> T {
     until(pair, |(_, companion)| companion.take(&wanted)).await
 }
 
 async fn row(pair: &mut Pair, id: u64) -> String {
     at_companion(pair, |event| match event {
-        Happened::Row(found, text) if *found == id => Some(text.clone()),
+        TetherEvent::App(Happened::Row(found, text)) if *found == id => Some(text.clone()),
         _ => None,
     })
     .await
 }
 
 async fn gone(pair: &mut Pair) -> u64 {
-    at_companion(pair, |event| if let Happened::Gone(id) = event { Some(*id) } else { None }).await
+    at_companion(
+        pair,
+        |event| if let TetherEvent::App(Happened::Gone(id)) = event { Some(*id) } else { None },
+    )
+    .await
 }
 
 async fn content(pair: &mut Pair) -> Result<u64, String> {
     at_companion(pair, |event| match event {
-        Happened::Tether(TetherEvent::Content { result, .. }) => Some(result.clone()),
+        TetherEvent::Content { result, .. } => Some(result.clone()),
         _ => None,
     })
     .await
@@ -186,7 +195,7 @@ async fn link(pair: &mut Pair, relay: RelayName) {
     let (now, phone) = (pair.0.driver.now(), &mut pair.0);
     phone.tether.scan(now, phone.driver.rng(), &code).expect("a code");
     let digits = at_companion(pair, |event| match event {
-        Happened::Tether(TetherEvent::Pairing(PairingEvent::CheckCode(digits))) => Some(digits.clone()),
+        TetherEvent::Pairing(PairingEvent::CheckCode(digits)) => Some(digits.clone()),
         _ => None,
     })
     .await;
@@ -202,8 +211,7 @@ async fn link(pair: &mut Pair, relay: RelayName) {
     })
     .await;
     at_companion(pair, |event| {
-        let event =
-            matches!(event, Happened::Tether(TetherEvent::Pairing(PairingEvent::ConfirmationWanted { .. })));
+        let event = matches!(event, TetherEvent::Pairing(PairingEvent::ConfirmationWanted { .. }));
         event.then_some(())
     })
     .await;
@@ -220,15 +228,182 @@ fn put(side: &mut Side<Phone<Things>>, id: u64, body: &'static str) {
     let _ = side.tether.change(|_, txn| put(txn)).expect("written");
 }
 
-#[tokio::test]
-async fn rows_commands_and_content_reach_the_other_side_and_outlive_a_restart() {
+/// Runs a test beside a relay, with a directory of its own.
+async fn beside_a_relay(test: impl AsyncFnOnce(RelayName, &Path)) {
     let server = Server::bind(ServerConfig::new("127.0.0.1:0".parse().expect("an address"))).expect("a port");
     let relay = server.name().clone();
     let (dir, running) = (tempfile::tempdir().expect("a directory"), tokio::task::LocalSet::new());
     let _relay =
         running.spawn_local(async move { server.run(std::future::pending(), Arc::default(), |_| {}).await });
-    let path = |name: &str| dir.path().join(name);
-    let test = async {
+    running.run_until(test(relay, dir.path())).await;
+}
+
+/// How the companion's put of this file ends.
+async fn put_file(pair: &mut Pair, path: &Path) -> (ContentId, Result<(), ErrorCode>) {
+    let put = pair.1.tether.put(path).expect("it is copied");
+    let ended = at_companion(pair, |event| match event {
+        TetherEvent::Put { content, result } => Some((*content, *result)),
+        _ => None,
+    });
+    let (content, result) = ended.await;
+    assert_eq!(content, put);
+    (content, result)
+}
+
+#[tokio::test]
+async fn a_file_is_put_at_a_phone_that_accepts_it() {
+    beside_a_relay(async |relay, dir| {
+        let mut pair = (phone(&dir.join("phone")), companion(&dir.join("companion")));
+        link(&mut pair, relay).await;
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| at.to_be_bytes()[2] ^ at.to_be_bytes()[3]).collect();
+        std::fs::write(dir.join("file"), &bytes).expect("written");
+        // The wish outlives a restart of both.
+        let _ = pair.1.tether.put(&dir.join("file")).expect("it is copied");
+        pair.1.settle();
+        drop(pair);
+        let mut pair = (phone(&dir.join("phone")), companion(&dir.join("companion")));
+        let received = |event: &Said| match event {
+            TetherEvent::Received(_, content) => Some(*content),
+            _ => None,
+        };
+        let content = until(&mut pair, |(phone, _)| phone.take(&received)).await;
+        let here = |pair: &mut Pair| pair.0.tether.change(|_, txn| txn.content(content)).expect("it is read");
+        let file = here(&mut pair).expect("it is here");
+        assert_eq!(std::fs::read(&file).expect("it is there"), bytes);
+
+        // What is there already is not sent again.
+        assert_eq!(put_file(&mut pair, &dir.join("file")).await, (content, Ok(())));
+        assert!(std::fs::read_dir(dir.join("companion/content")).expect("a directory").next().is_none());
+        pair.0.tether.change(|_, txn| txn.remove_content(content)).expect("forgotten");
+        pair.0.settle();
+        assert!(here(&mut pair).is_none() && !file.exists());
+        assert_eq!(put_file(&mut pair, &dir.join("file")).await, (content, Ok(())));
+        assert_eq!(here(&mut pair), Some(file));
+
+        for (len, result) in
+            [(UPLOAD_LEN_MAX, Ok(())), (UPLOAD_LEN_MAX + 1, Err(ErrorCode::REFUSED)), (0, Ok(()))]
+        {
+            let long = vec![7; usize::try_from(len).expect("it fits")];
+            std::fs::write(dir.join("other"), long).expect("written");
+            assert_eq!(put_file(&mut pair, &dir.join("other")).await.1, result, "{len} bytes");
+        }
+        let left = std::fs::read_dir(dir.join("phone/content")).expect("a directory");
+        assert_eq!(left.count(), 3, "no part stays");
+        assert!(matches!(pair.1.tether.put(&dir.join("no such file")), Err(TetherError::Input(_))));
+    })
+    .await;
+}
+
+/// Waits for a step of a pairing.
+async fn step<R: Role + 'static, T>(
+    attempt: &mut Attempt<R>,
+    wanted: impl Fn(&PairingEvent) -> Option<T>,
+) -> T {
+    loop {
+        match attempt.next().await.expect("it goes on") {
+            Step::Event(event) => {
+                if let Some(found) = wanted(&event) {
+                    return found;
+                }
+            }
+            Step::Ended(paired) => panic!("it ended: {paired:?}"),
+        }
+    }
+}
+
+async fn end<R: Role + 'static>(attempt: &mut Attempt<R>) -> Paired {
+    loop {
+        if let Step::Ended(paired) = attempt.next().await.expect("it goes on") {
+            return paired;
+        }
+    }
+}
+
+/// What two users do by handles alone, with the companion's events.
+async fn use_by_handles(
+    relay: RelayName,
+    dir: &Path,
+    (phone, companion): (Handle<Phone<Things>>, Handle<Companion<Mirror>>),
+    mut events: mpsc::UnboundedReceiver<Said>,
+) {
+    let claims = Claims { label: "mirror".to_owned(), origin: String::new(), grants: 1 };
+    assert!(matches!(phone.pair("no code").await, Err(TetherError::Input(_))));
+    let (code, mut shown) = companion.pair(relay, claims).await.expect("a code");
+    let mut scanned = phone.pair(&code).await.expect("a code");
+    let early = scanned.approve("account", 1).await;
+    assert!(matches!(early, Err(TetherError::Misuse(_))), "{early:?}");
+    let digits = |event: &PairingEvent| match event {
+        PairingEvent::CheckCode(digits) => Some(digits.clone()),
+        _ => None,
+    };
+    let digits = step(&mut shown, digits).await;
+    step(&mut scanned, |event| matches!(event, PairingEvent::CheckCodeWanted).then_some(())).await;
+    scanned.enter_check_code(&digits).await.expect("entered");
+    step(&mut scanned, |event| matches!(event, PairingEvent::ApprovalWanted { .. }).then_some(())).await;
+    scanned.approve("account", 1).await.expect("approved");
+    let number = |event: &PairingEvent| match event {
+        PairingEvent::ShowConfirmation(number) => Some(number.clone()),
+        _ => None,
+    };
+    let number = step(&mut scanned, number).await;
+    step(&mut shown, |event| matches!(event, PairingEvent::ConfirmationWanted { .. }).then_some(())).await;
+    shown.enter_confirmation(&number).await.expect("entered");
+    let linked = end(&mut shown).await;
+    assert!(matches!(linked, Paired::Linked(_)) && end(&mut scanned).await == linked, "{linked:?}");
+
+    let _ = companion.send("by a handle".into()).await.expect("it is durable");
+    std::fs::write(dir.join("file"), b"content").expect("written");
+    let content = companion.put(&dir.join("file")).await.expect("it is durable");
+    let mut open = ["row", "result", "put"].into_iter().collect::<BTreeSet<_>>();
+    while !open.is_empty() {
+        let _ = match events.recv().await.expect("it runs") {
+            TetherEvent::App(Happened::Row(0, text)) if text == "by a handle" => open.remove("row"),
+            TetherEvent::App(Happened::Result(text)) if text == "done" => open.remove("result"),
+            TetherEvent::Put { result: Ok(()), .. } => open.remove("put"),
+            _ => false,
+        };
+    }
+    let file = phone.change(move |_, txn| txn.content(content)).await.expect("it is read");
+    assert_eq!(std::fs::read(file.expect("it is here")).expect("it is there"), b"content");
+    companion.get(content, &dir.join("copy")).await.expect("it is durable");
+    let fetched = async {
+        loop {
+            if let TetherEvent::Content { result, .. } = events.recv().await.expect("it runs") {
+                return result;
+            }
+        }
+    };
+    assert_eq!(fetched.await, Ok(7));
+    companion.close().await;
+    companion.close().await;
+    assert!(matches!(companion.send("late".into()).await, Err(TetherError::Closed)));
+}
+
+#[tokio::test]
+async fn other_tasks_use_a_tether_by_its_handles_until_the_last_one_is_gone() {
+    beside_a_relay(async |relay, dir| {
+        let connector = || Connector::new().expect("certificates");
+        let phone = open_phone(&dir.join("phone"), Things, connector()).expect("it opens");
+        let companion = open_companion(&dir.join("companion"), Mirror, vec![things()], connector());
+        let companion = companion.expect("it opens");
+        let (handles, (told, events)) = ((phone.handle(), companion.handle()), mpsc::unbounded_channel());
+        let all = async {
+            tokio::join!(
+                phone.run(|_| ()),
+                companion.run(|event| drop(told.send(event))),
+                use_by_handles(relay, dir, handles, events),
+            )
+        };
+        let ended = tokio::time::timeout(PATIENCE, all).await.expect("it ends by itself");
+        assert!(matches!(ended, (Ok(()), Ok(()), ())), "{ended:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_commands_and_content_reach_the_other_side_and_outlive_a_restart() {
+    beside_a_relay(async |relay, dir| {
+        let path = |name: &str| dir.join(name);
         let mut pair = (phone(&path("phone")), companion(&path("companion")));
         for (id, body) in [(0, "first"), (1, "second"), (2, "third")] {
             put(&mut pair.0, id, body);
@@ -253,8 +428,9 @@ async fn rows_commands_and_content_reach_the_other_side_and_outlive_a_restart() 
         drop(pair);
         let mut pair = (phone(&path("phone")), companion(&path("companion")));
         assert_eq!(row(&mut pair, 1).await, "asked for");
-        let result =
-            |event: &Happened| if let Happened::Result(text) = event { Some(text.clone()) } else { None };
+        let result = |event: &Said| {
+            if let TetherEvent::App(Happened::Result(text)) = event { Some(text.clone()) } else { None }
+        };
         assert_eq!(at_companion(&mut pair, result).await, "done");
 
         let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| at.to_be_bytes()[2] ^ at.to_be_bytes()[3]).collect();
@@ -276,16 +452,14 @@ async fn rows_commands_and_content_reach_the_other_side_and_outlive_a_restart() 
 
         let link = pair.0.tether.links().next().expect("linked");
         pair.0.tether.revoke(pair.0.driver.now(), link).expect("revoked");
-        let revoked = |event: &Happened| {
-            matches!(event, Happened::Tether(TetherEvent::Link(_, Event::Revoked))).then_some(())
-        };
+        let revoked = |event: &Said| matches!(event, TetherEvent::Link(_, Event::Revoked)).then_some(());
         at_companion(&mut pair, revoked).await;
         assert_eq!(pair.1.tether.links().count(), 0);
         let (now, side) = (pair.1.driver.now(), &mut pair.1);
         let unlinked = side.tether.send(now, side.driver.rng(), &"too late".into());
         assert!(matches!(unlinked, Err(TetherError::Input(_))), "{unlinked:?}");
-    };
-    running.run_until(test).await;
+    })
+    .await;
 }
 
 #[tokio::test]

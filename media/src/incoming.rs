@@ -86,6 +86,12 @@ impl<S: Storage> Incoming<S> {
         self.content
     }
 
+    /// Returns the content's size, if the sender has stated it.
+    #[must_use]
+    pub const fn size(&self) -> Option<u64> {
+        self.size
+    }
+
     /// Returns the chunk list, once it is complete and matches the content id.
     #[must_use]
     pub fn list(&self) -> Option<&ChunkList> {

@@ -10,31 +10,31 @@ use handfast::driver::HostDriver;
 use handfast::handshake::pairing::Claims;
 use handfast::tether::{Companion, CompanionApp, Tether, TetherError, Txn};
 
-use crate::{Line, notes};
+use crate::notes;
 
 /// The application. All that it keeps is in the tether's rows.
 pub(crate) struct Notes;
 
 impl CompanionApp for Notes {
-    type Event = Line;
+    type Event = String;
 
-    fn row(&mut self, txn: &mut Txn<'_, Line>, _: &Collection, row: &Row) -> Result<(), TetherError> {
+    fn row(&mut self, txn: &mut Txn<'_, String>, _: &Collection, row: &Row) -> Result<(), TetherError> {
         let text = String::from_utf8_lossy(row.body.get(32..).unwrap_or_default());
-        txn.event(Line(format!("note {}: {text}", row.id.number().unwrap_or_default())));
+        txn.event(format!("note {}: {text}", row.id.number().unwrap_or_default()));
         Ok(())
     }
 
-    fn gone(&mut self, _: &mut Txn<'_, Line>, _: &Collection, _: &RowId) -> Result<(), TetherError> {
+    fn gone(&mut self, _: &mut Txn<'_, String>, _: &Collection, _: &RowId) -> Result<(), TetherError> {
         Ok(())
     }
 
     fn result(
         &mut self,
-        txn: &mut Txn<'_, Line>,
+        txn: &mut Txn<'_, String>,
         _: CommandKey,
         _: Option<&Bytes>,
     ) -> Result<(), TetherError> {
-        txn.event(Line("taken".to_owned()));
+        txn.event("taken".to_owned());
         Ok(())
     }
 }

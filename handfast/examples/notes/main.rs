@@ -16,7 +16,7 @@ mod phone;
 use handfast::codec::frame::Collection;
 use handfast::driver::{Connector, HostDriver};
 use handfast::session::{Event, PairingEvent, SyncEvent};
-use handfast::tether::{Role, Tether, TetherError, TetherEvent};
+use handfast::tether::{Paired, Role, Tether, TetherError, TetherEvent};
 use tokio::sync::mpsc;
 
 /// The only collection. A note is a row: the content id of its file, or zeros, and then its text.
@@ -24,44 +24,42 @@ fn notes() -> Collection {
     Collection::new(b"notes").expect("a name of five bytes")
 }
 
-/// A line for the user.
-struct Line(String);
-
-impl From<TetherEvent> for Line {
-    fn from(event: TetherEvent) -> Self {
-        Self(match event {
-            TetherEvent::Pairing(PairingEvent::CheckCode(digits)) => format!("digits {digits}"),
-            TetherEvent::Pairing(PairingEvent::CheckCodeWanted) => {
-                "type: code and the page's four digits".to_owned()
-            }
-            TetherEvent::Pairing(PairingEvent::ApprovalWanted { label, .. }) => {
-                format!("link {label}? type: yes")
-            }
-            TetherEvent::Pairing(PairingEvent::ShowConfirmation(number)) => format!("number {number}"),
-            TetherEvent::Pairing(PairingEvent::ConfirmationWanted { account_name, .. }) => {
-                format!("link to {account_name}? type: number and what the phone shows")
-            }
-            TetherEvent::PairingEnded(Ok(_)) => "linked".to_owned(),
-            TetherEvent::PairingEnded(Err(code)) => format!("not linked: {code}"),
-            TetherEvent::Link(_, Event::State(state)) => format!("peer {}", state.name()),
-            TetherEvent::Link(_, Event::Sync(SyncEvent::InSync { .. })) => "in sync".to_owned(),
-            TetherEvent::Sent(_) => "sent".to_owned(),
-            TetherEvent::Content { path, result: Ok(len), .. } => {
-                format!("file {}: {len} bytes", path.display())
-            }
-            TetherEvent::Content { path, result: Err(reason), .. } => {
-                format!("file {}: {reason}", path.display())
-            }
-            TetherEvent::StoreFailed { pause, reason } => {
-                format!("the store fails, next try in {} s: {reason}", pause.as_secs())
-            }
-            other => format!("{other:?}"),
-        })
+/// Returns the line that tells the user of an event. Those of the application are lines already.
+fn line(event: TetherEvent<String>) -> String {
+    match event {
+        TetherEvent::App(line) => line,
+        TetherEvent::Pairing(PairingEvent::CheckCode(digits)) => format!("digits {digits}"),
+        TetherEvent::Pairing(PairingEvent::CheckCodeWanted) => {
+            "type: code and the page's four digits".to_owned()
+        }
+        TetherEvent::Pairing(PairingEvent::ApprovalWanted { label, .. }) => {
+            format!("link {label}? type: yes")
+        }
+        TetherEvent::Pairing(PairingEvent::ShowConfirmation(number)) => format!("number {number}"),
+        TetherEvent::Pairing(PairingEvent::ConfirmationWanted { account_name, .. }) => {
+            format!("link to {account_name}? type: number and what the phone shows")
+        }
+        TetherEvent::PairingEnded(Paired::Linked(_)) => "linked".to_owned(),
+        TetherEvent::PairingEnded(Paired::Pending(_, code)) => format!("perhaps linked: {code}"),
+        TetherEvent::PairingEnded(Paired::Failed(code)) => format!("not linked: {code}"),
+        TetherEvent::Link(_, Event::State(state)) => format!("peer {}", state.name()),
+        TetherEvent::Link(_, Event::Sync(SyncEvent::InSync { .. })) => "in sync".to_owned(),
+        TetherEvent::Sent(_) => "sent".to_owned(),
+        TetherEvent::Content { path, result: Ok(len), .. } => {
+            format!("file {}: {len} bytes", path.display())
+        }
+        TetherEvent::Content { path, result: Err(reason), .. } => {
+            format!("file {}: {reason}", path.display())
+        }
+        TetherEvent::StoreFailed { pause, reason } => {
+            format!("the store fails, next try in {} s: {reason}", pause.as_secs())
+        }
+        other => format!("{other:?}"),
     }
 }
 
 /// Runs one side. `act` carries out a line of the user.
-async fn run<R: Role<Event = Line>>(
+async fn run<R: Role<Event = String>>(
     mut tether: Tether<R>,
     mut driver: HostDriver,
     act: impl Fn(&mut Tether<R>, &mut HostDriver, &str) -> Result<(), TetherError>,
@@ -73,7 +71,7 @@ async fn run<R: Role<Event = Line>>(
     }));
     loop {
         let round = driver.settle(&mut tether)?;
-        round.events.iter().for_each(|Line(line)| println!("{line}"));
+        round.events.into_iter().for_each(|event| println!("{}", line(event)));
         tokio::select! {
             ended = driver.next(&mut tether) => ended.into_iter().for_each(|reason| println!("socket: {reason}")),
             line = inbox.recv() => match line.as_deref() {

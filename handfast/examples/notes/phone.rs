@@ -8,27 +8,27 @@ use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::driver::HostDriver;
 use handfast::tether::{Phone, PhoneApp, PhoneTxn, Tether, TetherError};
 
-use crate::{Line, notes};
+use crate::notes;
 
 /// The application. All that it keeps is in the tether's rows.
 pub(crate) struct Notes;
 
 /// Adds a note. No note is ever changed, so that its revision serves as its id.
-fn add(txn: &mut PhoneTxn<'_, Line>, file: Option<ContentId>, text: &str) -> Result<(), TetherError> {
+fn add(txn: &mut PhoneTxn<'_, String>, file: Option<ContentId>, text: &str) -> Result<(), TetherError> {
     let id = txn.newest()? + 1;
     let file = file.unwrap_or(ContentId::from_bytes([0; 32]));
     let body = [file.as_bytes(), text.as_bytes()].concat();
     let _ = txn.put(&notes(), RowId::from_number(id), body.into())?;
-    txn.event(Line(format!("note {id}: {text}")));
+    txn.event(format!("note {id}: {text}"));
     Ok(())
 }
 
 impl PhoneApp for Notes {
-    type Event = Line;
+    type Event = String;
 
     fn command(
         &mut self,
-        txn: &mut PhoneTxn<'_, Line>,
+        txn: &mut PhoneTxn<'_, String>,
         _: MailboxId,
         body: &Bytes,
     ) -> Result<Bytes, TetherError> {

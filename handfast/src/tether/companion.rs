@@ -1,36 +1,28 @@
 //! The role of a companion: it sends commands, holds a copy of the phone's rows, and fetches content.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Items, OpenKind, Row, RowId};
 use handfast_codec::ids::{CommandKey, ContentId};
-use handfast_codec::stream_meta::GetMeta;
+use handfast_codec::stream_meta::{GetMeta, PutMeta};
 use handfast_codec::{ErrorCode, RelayName, Timestamp};
 use handfast_handshake::pairing::Claims;
-use handfast_media::{Incoming, Progress};
 use handfast_session::pairing::ShownCodes;
-use handfast_session::{
-    CompanionEndpoint, Event, LinkRows, LinkState, Message, Pairing, StreamEnd, StreamEvent, SyncEvent,
-};
+use handfast_session::{CompanionEndpoint, Event, LinkRows, LinkState, Message, Pairing, SyncEvent};
 use rand_core::CryptoRng;
 
-use super::content::{Stops, stop_streams};
 use super::store::{Store, Txn};
+use super::streams::{Moved, Streams};
 use super::{Role, Tether, TetherError, TetherEvent};
 use crate::DeviceRole;
-use crate::content_files::PartFile;
 use crate::host::LinkOf;
 use crate::session;
-
-/// The number of streams over which content comes at the same time.
-const STREAMS_MAX: usize = 4;
 
 /// An application on a companion.
 pub trait CompanionApp {
     /// An event for the user.
-    type Event: From<TetherEvent>;
+    type Event;
 
     /// Takes note of a row that is new or has changed.
     ///
@@ -81,27 +73,7 @@ pub struct Companion<A> {
 #[expect(unnameable_types, reason = "the host alone asks for it")]
 pub struct Fetched {
     is_live: bool,
-    /// The content that comes, by stream.
-    files: BTreeMap<u64, Incoming<PartFile>>,
-    stops: Stops,
-}
-
-impl Fetched {
-    /// Opens the file of a stream that goes on at `durable`. If that cannot be, the stream ends, and the
-    /// content is fetched from its beginning.
-    fn reopen(
-        &mut self,
-        store: &Store,
-        id: u64,
-        content: ContentId,
-        durable: u64,
-    ) -> Result<(), TetherError> {
-        match store.incoming(content, durable)? {
-            Ok(incoming) => drop(self.files.insert(id, incoming)),
-            Err(_) => self.stops.push((id, ErrorCode::CANCELLED)),
-        }
-        Ok(())
-    }
+    streams: Streams,
 }
 
 impl<A: CompanionApp> Tether<Companion<A>> {
@@ -120,7 +92,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         Self::with(Store::open(dir)?, Companion { app, collections }, now, rng)
     }
 
-    fn change<T>(
+    fn tell<T>(
         &mut self,
         change: impl FnOnce(&mut A, &mut Txn<'_, A::Event>) -> Result<T, TetherError>,
     ) -> Result<T, TetherError> {
@@ -129,7 +101,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         let changed = change(&mut self.role.app, &mut txn);
         let events = txn.into_events();
         for event in events {
-            self.host.event(event);
+            self.event(TetherEvent::App(event));
         }
         changed
     }
@@ -186,6 +158,18 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         Ok(self.store.want(content, path)?)
     }
 
+    /// Puts a file at the phone: copies it into the tether's directory, and sends it. The wish is durable: it
+    /// outlives losses of connection and restarts. The end comes as [`TetherEvent::Put`]. Blocks while it copies.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError::Input`] if the file cannot be read; a failure of the store.
+    pub fn put(&mut self, path: &Path) -> Result<ContentId, TetherError> {
+        let content = self.store.import(path)?;
+        self.store.offer(content)?;
+        Ok(content)
+    }
+
     /// Returns a row of the copy.
     ///
     /// # Errors
@@ -205,10 +189,10 @@ impl<A: CompanionApp> Tether<Companion<A>> {
             let Ok(row) = Row::decode(&row) else { continue };
             if row.body.is_empty() {
                 if self.store.delete_row(collection, &row.id, row.rev)? {
-                    self.change(|app, txn| app.gone(txn, collection, &row.id))?;
+                    self.tell(|app, txn| app.gone(txn, collection, &row.id))?;
                 }
             } else if self.store.put_row(collection, &row)? {
-                self.change(|app, txn| app.row(txn, collection, &row))?;
+                self.tell(|app, txn| app.row(txn, collection, &row))?;
             }
         }
         Ok(())
@@ -232,91 +216,66 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         self.report(content, |path| std::fs::copy(&from, path).map_err(|error| error.to_string()))
     }
 
-    /// Opens a stream for content that is wanted and has none.
-    fn fetch(
+    /// Opens streams for content that is wanted or offered and has none. Returns whether it opened one.
+    fn open_streams(
         &mut self,
         now: Timestamp,
         link: &mut LinkOf<Tether<Companion<A>>>,
     ) -> Result<bool, TetherError> {
         let mut moved = false;
         for (content, _) in self.store.wanted()? {
-            let Fetched { is_live, files, .. } = &link.data;
-            if files.values().any(|file| file.content() == content) {
+            if link.data.streams.is_coming(content) {
                 continue;
             }
             if self.store.has_whole(content)? {
                 self.copy_out(content)?;
-                continue;
-            }
-            if !is_live || files.len() >= STREAMS_MAX || link.is_full() {
-                continue;
-            }
-            match self.store.incoming(content, 0)? {
-                Ok(incoming) => {
-                    let meta = GetMeta { content, offset: 0 }.encode();
-                    let opened = link.endpoint.stream_open(now, OpenKind::Get, meta.into())?;
-                    drop(link.data.files.insert(opened.id, incoming));
-                    link.store(opened.commit);
+                moved = true;
+            } else if link.data.has_room() && !link.is_full() {
+                moved = true;
+                match self.store.incoming(content, None, 0)? {
+                    Ok(incoming) => {
+                        let meta = GetMeta { content, offset: 0 }.encode();
+                        let opened = link.endpoint.stream_open(now, OpenKind::Get, meta.into())?;
+                        link.data.streams.insert_incoming(opened.id, incoming);
+                        link.store(opened.commit);
+                    }
+                    Err(code) => self.report(content, |_| Err(code.to_string()))?,
                 }
-                Err(code) => self.report(content, |_| Err(code.to_string()))?,
             }
-            moved = true;
+        }
+        for (content, size) in self.store.offered()? {
+            if !link.data.streams.is_sent(content) && link.data.has_room() && !link.is_full() {
+                moved = true;
+                let meta = PutMeta { content, offset: 0, size }.encode();
+                let opened = link.endpoint.stream_open(now, OpenKind::Put, meta.clone().into())?;
+                link.data.streams.send(&self.store, opened.id, OpenKind::Put, &meta)?;
+                link.store(opened.commit);
+            }
         }
         Ok(moved)
     }
 
-    /// Syncs what came over one stream, and reports it to the phone.
-    fn sync(&mut self, now: Timestamp, link: &mut LinkOf<Tether<Companion<A>>>) -> Result<bool, TetherError> {
-        let is_full = link.is_full();
-        let behind = link.data.files.iter_mut().find(|(_, file)| file.is_behind());
-        let Some((id, file)) = behind.filter(|_| !is_full) else { return Ok(false) };
-        let (id, content) = (*id, file.content());
-        match file.sync() {
-            Ok(Progress::Nothing) => {}
-            Ok(Progress::Durable(to)) => {
-                self.store.keep_list(file)?;
-                let report = link.endpoint.stream_durable(now, id, to)?;
-                link.store(report);
-            }
-            Ok(Progress::Whole(to)) => {
-                self.store.complete(file)?;
-                self.copy_out(content)?;
-                drop(link.data.files.remove(&id));
-                let report = link.endpoint.stream_durable(now, id, to)?;
-                link.store(report);
-            }
-            Err(code) => link.data.stops.push((id, code)),
+    fn on_moved(&mut self, moved: &Moved) -> Result<(), TetherError> {
+        match *moved {
+            Moved::Came(content) => self.copy_out(content),
+            Moved::NotCome(content, code) => self.report(content, |_| Err(code.to_string())),
+            Moved::Sent(content) => self.put_ended(content, Ok(())),
+            Moved::NotSent(content, code) => self.put_ended(content, Err(code)),
         }
-        Ok(true)
     }
 
-    fn on_stream(&mut self, data: &mut Fetched, event: StreamEvent) -> Result<(), TetherError> {
-        match event {
-            StreamEvent::Data { id, bytes, .. } => {
-                if let Some(Err(code)) = data.files.get_mut(&id).map(|file| file.take(&bytes)) {
-                    data.stops.push((id, code));
-                }
-            }
-            StreamEvent::Fin { id, hash } => {
-                if let Some(file) = data.files.get_mut(&id) {
-                    file.fin(hash);
-                }
-            }
-            StreamEvent::Resumed { id, offset } => {
-                if let Some(content) = data.files.remove(&id).map(|file| file.content()) {
-                    data.reopen(&self.store, id, content, offset)?;
-                }
-            }
-            StreamEvent::Ended { id, end } => {
-                let content = data.files.remove(&id).map(|file| file.content());
-                // A stream that the phone no longer knows is opened again, since the content is still wanted.
-                if let (Some(content), StreamEnd::Stopped(code)) = (content, end) {
-                    self.report(content, |_| Err(code.to_string()))?;
-                }
-            }
-            _ => {}
+    fn put_ended(&mut self, content: ContentId, result: Result<(), ErrorCode>) -> Result<(), TetherError> {
+        if self.store.withdraw(content)? {
+            self.event(TetherEvent::Put { content, result });
         }
         Ok(())
+    }
+}
+
+impl Fetched {
+    /// Returns whether another stream may be opened.
+    fn has_room(&self) -> bool {
+        self.is_live && !self.streams.is_full()
     }
 }
 
@@ -337,10 +296,7 @@ impl<A: CompanionApp> Role for Companion<A> {
         let endpoint = CompanionEndpoint::load(rows, now, rng)?;
         let mut fetched = Fetched::default();
         for stream in endpoint.streams() {
-            // The companion alone opens streams, and this program wrote their meta.
-            if let Ok(GetMeta { content, .. }) = GetMeta::decode(&stream.meta) {
-                fetched.reopen(&tether.store, stream.id, content, stream.durable)?;
-            }
+            fetched.streams.load(&tether.store, &stream)?;
         }
         Ok((endpoint, fetched))
     }
@@ -352,7 +308,7 @@ impl<A: CompanionApp> Role for Companion<A> {
         message: Message,
     ) -> Result<(), TetherError> {
         match message {
-            Message::Result { key, body } => tether.change(|app, txn| app.result(txn, key, body.as_ref())),
+            Message::Result { key, body } => tether.tell(|app, txn| app.result(txn, key, body.as_ref())),
             Message::Delta { collection, items, .. } => {
                 tether.take(&collection, items.iter().flat_map(Items::iter))
             }
@@ -362,7 +318,7 @@ impl<A: CompanionApp> Role for Companion<A> {
                 }
                 tether.take(&collection, items.iter())?;
                 let gone = if last { tether.store.end_snapshot(&collection)? } else { Vec::new() };
-                gone.iter().try_for_each(|id| tether.change(|app, txn| app.gone(txn, &collection, id)))
+                gone.iter().try_for_each(|id| tether.tell(|app, txn| app.gone(txn, &collection, id)))
             }
             _ => Ok(()),
         }
@@ -386,10 +342,9 @@ impl<A: CompanionApp> Role for Companion<A> {
                 link.endpoint.provide_digest(now, collection, digest)?;
                 return Ok(None);
             }
-            Event::Stream(_) => {
-                if let Event::Stream(event) = event {
-                    tether.on_stream(&mut link.data, event)?;
-                }
+            Event::Stream(event) => {
+                let event = event.clone();
+                link.data.streams.handle(&mut tether.store, now, &mut link.endpoint, event)?;
                 return Ok(None);
             }
             _ => {}
@@ -402,8 +357,12 @@ impl<A: CompanionApp> Role for Companion<A> {
         now: Timestamp,
         link: &mut LinkOf<Tether<Self>>,
     ) -> Result<bool, TetherError> {
-        let stopped = stop_streams(now, &mut link.endpoint, &mut link.data.stops);
-        Ok(stopped | tether.sync(now, link)? | tether.fetch(now, link)?)
+        let mut streams = std::mem::take(&mut link.data.streams);
+        let pumped = streams.pump(&mut tether.store, now, link);
+        let moved = streams.take_moved();
+        link.data.streams = streams;
+        moved.iter().try_for_each(|moved| tether.on_moved(moved))?;
+        Ok(pumped? | tether.open_streams(now, link)?)
     }
 
     fn committed(_: &mut Tether<Self>, _: Timestamp) -> Result<bool, TetherError> {

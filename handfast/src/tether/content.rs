@@ -6,12 +6,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use handfast_codec::ErrorCode;
+use handfast_codec::frame::OpenKind;
 use handfast_codec::ids::ContentId;
-use handfast_codec::stream_meta::GetMeta;
-use handfast_codec::{ErrorCode, Timestamp};
+use handfast_codec::stream_meta::{GetMeta, PutMeta};
 use handfast_media::{ChunkList, ContentHasher, Incoming, MediaReceiver, Outgoing};
-use handfast_session::role::Role;
-use handfast_session::{Endpoint, SendError};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::TetherError;
@@ -21,22 +20,6 @@ use crate::sqlite::{SqliteError, file};
 
 /// The number of bytes that are copied at once.
 const COPY_LEN: usize = 65_536;
-
-/// The streams that are to be stopped, each with its code.
-pub(super) type Stops = Vec<(u64, ErrorCode)>;
-
-/// Stops streams, as many as the machine has commits for. Returns whether it stopped one.
-pub(super) fn stop_streams<R: Role>(now: Timestamp, endpoint: &mut Endpoint<R>, stops: &mut Stops) -> bool {
-    let mut moved = false;
-    while let Some((id, code)) = stops.pop() {
-        if endpoint.reset_stream(now, id, code) == Err(SendError::Busy) {
-            stops.push((id, code));
-            break;
-        }
-        moved = true;
-    }
-    moved
-}
 
 /// Content that a user wants, and the path to which it goes.
 pub(super) type Wanted = (ContentId, PathBuf);
@@ -98,13 +81,20 @@ impl Store {
         Ok(Some((ChunkList::decode(&list).map_err(|_| SqliteError::Damaged)?, whole)))
     }
 
-    /// Opens the stream of content that a companion asks for. The inner error is the code of the refusal.
+    /// Opens the file of content that is sent over a stream with this meta. The inner error is the code with
+    /// which the stream is stopped.
     pub(super) fn outgoing(
         &self,
+        kind: OpenKind,
         meta: &[u8],
     ) -> Result<Result<Outgoing<ContentFile>, ErrorCode>, SqliteError> {
-        let Ok(GetMeta { content, offset }) = GetMeta::decode(meta) else {
-            return Ok(Err(ErrorCode::FIELD_VALUE));
+        let wanted = match kind {
+            OpenKind::Put => PutMeta::decode(meta).map(|put| (put.content, put.offset)),
+            OpenKind::Get => GetMeta::decode(meta).map(|get| (get.content, get.offset)),
+        };
+        let (content, offset) = match wanted {
+            Ok(wanted) => wanted,
+            Err(error) => return Ok(Err(error.code())),
         };
         let Some((list, true)) = self.list(content)? else { return Ok(Err(ErrorCode::GONE)) };
         let opened = file::open(&self.content_path(content), false).map_err(|_| ErrorCode::GONE);
@@ -112,19 +102,22 @@ impl Store {
     }
 
     /// Opens the file of content that comes over a stream of which `durable` bytes are here. The inner error
-    /// means that the file or its list is not: then the stream must begin again.
+    /// means that the file or its list is not: then the stream must begin again. `size` is the content's size,
+    /// if the sender has stated it.
     pub(super) fn incoming(
         &self,
         content: ContentId,
+        size: Option<u64>,
         durable: u64,
     ) -> Result<Result<Incoming<PartFile>, ErrorCode>, SqliteError> {
         let list = if durable == 0 { None } else { self.list(content)? };
-        Ok(self.open_part(content, list.map(|(list, _)| list), durable))
+        Ok(self.open_part(content, size, list.map(|(list, _)| list), durable))
     }
 
     fn open_part(
         &self,
         content: ContentId,
+        size: Option<u64>,
         list: Option<ChunkList>,
         durable: u64,
     ) -> Result<Incoming<PartFile>, ErrorCode> {
@@ -147,7 +140,7 @@ impl Store {
             Ok(part)
         };
         let part = open().map_err(|_: io::Error| ErrorCode::IO)?;
-        Ok(Incoming::new(content, None, receiver, durable, PartFile(part)))
+        Ok(Incoming::new(content, size, receiver, durable, PartFile(part)))
     }
 
     /// Stores the chunk list of content of which a part is durable, unless it is stored already.
@@ -162,6 +155,41 @@ impl Store {
     pub(super) fn complete(&mut self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
         self.publish(&self.part_path(incoming.content()), incoming.content())?;
         incoming.list().map_or(Ok(()), |list| self.put_list(list, true))
+    }
+
+    /// Removes what came of content that is not complete.
+    pub(super) fn drop_part(&mut self, content: ContentId) -> Result<(), SqliteError> {
+        let delete = "DELETE FROM handfast_content WHERE content = ?1 AND NOT whole";
+        let _ = self.write()?.execute(delete, [content.as_bytes()])?;
+        // A part that is not there is gone; one that stays is written over by the next stream.
+        let _ = fs::remove_file(self.part_path(content));
+        Ok(())
+    }
+
+    /// Forgets content. Its file goes when the transaction is durable.
+    pub(super) fn remove_content(&mut self, content: ContentId) -> Result<(), SqliteError> {
+        let delete = "DELETE FROM handfast_content WHERE content = ?1 AND whole";
+        if self.write()?.execute(delete, [content.as_bytes()])? > 0 {
+            self.removed.push(content);
+        }
+        Ok(())
+    }
+
+    /// Removes the files of content that was forgotten, unless it came again since.
+    pub(super) fn remove_files(&mut self) -> Result<(), SqliteError> {
+        for content in std::mem::take(&mut self.removed) {
+            if self.is_whole(content)? != Some(true) {
+                // A file that stays is in nobody's way: the database does not know it.
+                let _ = fs::remove_file(self.content_path(content));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the length of the stream of content that is here, or `None` if it is not.
+    pub(super) fn stream_len(&self, content: ContentId) -> Result<Option<u64>, SqliteError> {
+        let list = self.list(content)?.filter(|(_, whole)| *whole && self.content_path(content).is_file());
+        Ok(list.map(|(list, _)| list.stream_len()))
     }
 
     /// Returns whether all of the content is here, or `None` if not even its list is.
@@ -195,5 +223,32 @@ impl Store {
         let paths =
             query.query_map([content.as_bytes()], |row| row.get::<_, String>(0).map(PathBuf::from))?;
         Ok(paths.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes that content of this directory is to be put at the peer.
+    pub(super) fn offer(&mut self, content: ContentId) -> Result<(), SqliteError> {
+        let insert = "INSERT OR IGNORE INTO handfast_offered VALUES(?1)";
+        let _ = self.write()?.execute(insert, [content.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Returns the content that is to be put at the peer, each with its size.
+    pub(super) fn offered(&self) -> Result<Vec<(ContentId, u64)>, SqliteError> {
+        let mut query = self.db.prepare_cached("SELECT content FROM handfast_offered")?;
+        let offered = query.query_map([], |row| Ok(ContentId::from_bytes(row.get(0)?)))?;
+        let offered: Vec<ContentId> = offered.collect::<Result<_, _>>()?;
+        let sized = |content| Ok((content, self.list(content)?.map_or(0, |(list, _)| list.size())));
+        offered.into_iter().map(sized).collect()
+    }
+
+    /// Notes that content is not to be put any more, and forgets it unless it is wanted here.
+    pub(super) fn withdraw(&mut self, content: ContentId) -> Result<bool, SqliteError> {
+        let delete = "DELETE FROM handfast_offered WHERE content = ?1";
+        let was_offered = self.write()?.execute(delete, [content.as_bytes()])? > 0;
+        let find = "SELECT 1 FROM handfast_wanted WHERE content = ?1";
+        if was_offered && !self.db.prepare_cached(find)?.exists([content.as_bytes()])? {
+            self.remove_content(content)?;
+        }
+        Ok(was_offered)
     }
 }

@@ -1,29 +1,27 @@
 //! The role of a phone: it runs commands, and serves rows and content.
 
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
 use handfast_codec::ids::{CompanionId, ContentId, LogId, MailboxId};
-use handfast_codec::limits::ITEM_LEN_MAX;
+use handfast_codec::limits::{ITEM_LEN_MAX, MEDIA_LEN_MAX};
 use handfast_codec::qr::{QrOffer, RelayRef};
+use handfast_codec::stream_meta::PutMeta;
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone::GrantedTerms;
-use handfast_media::Outgoing;
 use handfast_session::{
-    Event, LinkRows, Message, Pairing, PhoneEndpoint, Repeat, RowList, SendError, StreamEvent, SyncEvent,
+    Event, LinkRows, Message, Pairing, PhoneEndpoint, Repeat, RowList, SendError, SyncEvent,
 };
 use rand_core::CryptoRng;
 
-use super::content::{Stops, stop_streams};
 use super::store::{Store, Txn};
+use super::streams::{Moved, Streams};
 use super::{Role, Tether, TetherError, TetherEvent};
 use crate::DeviceRole;
-use crate::content_files::ContentFile;
 use crate::host::LinkOf;
 use crate::session;
 
@@ -35,7 +33,7 @@ const IDLE_DAYS: u16 = 14;
 /// An application on a phone.
 pub trait PhoneApp {
     /// An event for the user.
-    type Event: From<TetherEvent>;
+    type Event;
 
     /// Runs a command of a companion, and returns its answer, at most 65,504 bytes. What it writes is durable
     /// together with the answer, and the command runs exactly once.
@@ -49,6 +47,14 @@ pub trait PhoneApp {
         companion: MailboxId,
         body: &Bytes,
     ) -> Result<Bytes, TetherError>;
+
+    /// Decides whether content of this size in bytes, which a companion offers, is taken. Without this function
+    /// none is. What is taken stays in the tether's directory until [`PhoneTxn::remove_content`]; the
+    /// application has to bound it.
+    fn accepts(&mut self, companion: MailboxId, content: ContentId, size: u64) -> bool {
+        let _ = (companion, content, size);
+        false
+    }
 }
 
 /// The open transaction of a phone, in which rows can be written.
@@ -116,6 +122,15 @@ impl<E> PhoneTxn<'_, E> {
     pub fn import(&mut self, path: &Path) -> Result<ContentId, TetherError> {
         self.store.import(path)
     }
+
+    /// Forgets content, and removes its file once that is durable.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn remove_content(&mut self, content: ContentId) -> Result<(), TetherError> {
+        Ok(self.store.remove_content(content)?)
+    }
 }
 
 /// The role of a phone with the application `A`.
@@ -132,9 +147,7 @@ pub struct Phone<A> {
 pub struct Served {
     /// The question of the companion that is to be answered next.
     wanted: Option<SyncEvent>,
-    /// The content that the companion fetches, by stream.
-    files: BTreeMap<u64, Outgoing<ContentFile>>,
-    stops: Stops,
+    streams: Streams,
 }
 
 impl<A: PhoneApp> Tether<Phone<A>> {
@@ -172,7 +185,7 @@ impl<A: PhoneApp> Tether<Phone<A>> {
         self.store.end_part(changed.is_ok())?;
         if changed.is_ok() {
             for event in events {
-                self.host.event(event);
+                self.event(TetherEvent::App(event));
             }
         }
         changed
@@ -234,6 +247,41 @@ impl<A: PhoneApp> Tether<Phone<A>> {
     }
 }
 
+impl<A: PhoneApp> Tether<Phone<A>> {
+    /// Answers a companion that offers content.
+    fn offered(
+        &mut self,
+        companion: MailboxId,
+        streams: &mut Streams,
+        id: u64,
+        meta: &[u8],
+    ) -> Result<(), TetherError> {
+        let put = match PutMeta::decode(meta) {
+            Ok(put) => put,
+            Err(error) => {
+                streams.stop(id, error.code());
+                return Ok(());
+            }
+        };
+        let others = self.host.links().any(|link| link.data.streams.is_coming(put.content));
+        let refused = if others || streams.is_coming(put.content) {
+            // Two streams cannot write the same file.
+            Some(ErrorCode::TOO_MANY_STREAMS)
+        } else if put.size > MEDIA_LEN_MAX {
+            Some(ErrorCode::TOO_LARGE)
+        } else if !self.role.app.accepts(companion, put.content, put.size) {
+            Some(ErrorCode::REFUSED)
+        } else {
+            None
+        };
+        match refused {
+            Some(code) => streams.stop(id, code),
+            None => streams.receive(&self.store, id, put)?,
+        }
+        Ok(())
+    }
+}
+
 impl<A> super::role::Sealed for Phone<A> {}
 
 impl<A: PhoneApp> Role for Phone<A> {
@@ -250,11 +298,13 @@ impl<A: PhoneApp> Role for Phone<A> {
         tether.store.note_keys(DeviceRole::Phone, rows)?;
         let mut endpoint = PhoneEndpoint::load(rows, tether.role.log, now, rng)?;
         endpoint.set_log_head(now, tether.store.newest()?);
-        let mut served = Served::default();
+        let (mut served, id) = (Served::default(), endpoint.mailbox());
         for stream in endpoint.streams() {
-            match tether.store.outgoing(&stream.meta)? {
-                Ok(file) => drop(served.files.insert(stream.id, file)),
-                Err(code) => served.stops.push((stream.id, code)),
+            if stream.kind == OpenKind::Put && stream.durable == 0 {
+                // The answer to it may not have been stored.
+                tether.offered(id, &mut served.streams, stream.id, &stream.meta)?;
+            } else {
+                served.streams.load(&tether.store, &stream)?;
             }
         }
         Ok((endpoint, served))
@@ -273,45 +323,46 @@ impl<A: PhoneApp> Role for Phone<A> {
                 let answer = link.endpoint.answer(now, key, &answer, Repeat::Answer)?;
                 link.store(answer);
             }
-            Message::Opened { id, kind: OpenKind::Get, meta } => match tether.store.outgoing(&meta)? {
-                Ok(file) => drop(link.data.files.insert(id, file)),
-                Err(code) => link.data.stops.push((id, code)),
-            },
-            Message::Opened { id, .. } => link.data.stops.push((id, ErrorCode::REFUSED)),
+            Message::Opened { id, kind: OpenKind::Put, meta } => {
+                let companion = link.id();
+                tether.offered(companion, &mut link.data.streams, id, &meta)?;
+            }
+            Message::Opened { id, kind, meta } => link.data.streams.send(&tether.store, id, kind, &meta)?,
             _ => {}
         }
         Ok(())
     }
 
     fn on_event(
-        _: &mut Tether<Self>,
+        tether: &mut Tether<Self>,
         now: Timestamp,
         link: &mut LinkOf<Tether<Self>>,
         event: Event,
     ) -> Result<Option<Event>, TetherError> {
         match event {
             Event::Sync(wanted) => link.data.wanted = Some(wanted),
-            Event::Stream(StreamEvent::DataWanted { id, offset, max }) => {
-                let read = link.data.files.get_mut(&id).map(|file| file.read(offset, max));
-                match read.unwrap_or(Err(ErrorCode::GONE)) {
-                    // If the stream has just ended the machine refuses its bytes. They can be dropped.
-                    Ok((bytes, fin)) => drop(link.endpoint.stream_supply(now, id, offset, bytes, fin)),
-                    Err(code) => link.data.stops.push((id, code)),
-                }
+            Event::Stream(event) => {
+                link.data.streams.handle(&mut tether.store, now, &mut link.endpoint, event)?;
             }
-            Event::Stream(StreamEvent::Ended { id, .. }) => drop(link.data.files.remove(&id)),
-            Event::Stream(_) => {}
             event => return Ok(Some(event)),
         }
         Ok(None)
     }
 
     fn drained(
-        _: &mut Tether<Self>,
+        tether: &mut Tether<Self>,
         now: Timestamp,
         link: &mut LinkOf<Tether<Self>>,
     ) -> Result<bool, TetherError> {
-        Ok(stop_streams(now, &mut link.endpoint, &mut link.data.stops))
+        let mut streams = std::mem::take(&mut link.data.streams);
+        let pumped = streams.pump(&mut tether.store, now, link);
+        for moved in streams.take_moved() {
+            if let Moved::Came(content) = moved {
+                tether.event(TetherEvent::Received(link.id(), content));
+            }
+        }
+        link.data.streams = streams;
+        pumped
     }
 
     fn committed(tether: &mut Tether<Self>, now: Timestamp) -> Result<bool, TetherError> {

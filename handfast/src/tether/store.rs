@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use handfast_codec::frame::{Collection, Row, RowId};
-use handfast_codec::ids::MailboxId;
+use handfast_codec::ids::{ContentId, MailboxId};
 use handfast_session::LinkRows;
 use handfast_session::pairing::{KeysInUse, peer_keys};
 use rand_core::CryptoRng;
@@ -30,6 +30,7 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS handfast_wanted(
         content BLOB NOT NULL, path TEXT NOT NULL, PRIMARY KEY(content, path)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS handfast_offered(content BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS handfast_since(
         link BLOB PRIMARY KEY, at INTEGER NOT NULL DEFAULT (unixepoch())
     ) STRICT, WITHOUT ROWID;
@@ -46,6 +47,8 @@ const ACCOUNT: MailboxId = MailboxId::from_bytes([0; 16]);
 pub(super) struct Store {
     pub(super) db: Database,
     pub(super) dir: PathBuf,
+    /// Content that was forgotten in the open transaction, whose files are to be removed.
+    pub(super) removed: Vec<ContentId>,
     /// Locked for as long as this process uses the directory.
     _lock: File,
 }
@@ -64,7 +67,12 @@ impl Store {
         conn.execute_batch(TABLES)?;
         let _ =
             conn.execute("DELETE FROM handfast_since WHERE link NOT IN (SELECT link FROM handfast)", [])?;
-        Ok(Self { db: Database::new(conn, key, Some(reserve)), dir: dir.to_owned(), _lock: lock })
+        Ok(Self {
+            db: Database::new(conn, key, Some(reserve)),
+            dir: dir.to_owned(),
+            removed: Vec::new(),
+            _lock: lock,
+        })
     }
 
     /// Returns the connection, with a transaction open.
@@ -195,6 +203,15 @@ impl<'a, E> Txn<'a, E> {
     /// A failure of the store.
     pub fn row(&self, collection: &Collection, id: &RowId) -> Result<Option<Row>, TetherError> {
         self.store.row(collection, id)
+    }
+
+    /// Returns the file of content that is here whole. It must not be changed.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn content(&self, content: ContentId) -> Result<Option<PathBuf>, TetherError> {
+        Ok(self.store.has_whole(content)?.then(|| self.store.content_path(content)))
     }
 
     /// Returns at most `max` rows of a collection in the order of their ids, from the first one after `after`

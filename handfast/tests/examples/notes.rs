@@ -1,104 +1,12 @@
 //! `examples/notes` as its users run it: both sides as processes over a real relay, killed at any moment.
-#![cfg(all(feature = "tokio", feature = "sqlite"))]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use handfast::codec::frame::RowId;
-use reference_relay::server::{Server, ServerConfig};
 
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// The example that Cargo built beside this test.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().expect("a path");
-    let target = test.ancestors().nth(2).expect("target/debug/deps/notes");
-    let program = target.join("examples/notes");
-    assert!(program.is_file(), "{} is missing: run `cargo test` without --test", program.display());
-    program
-}
-
-/// Starts a relay that lives as long as this process. Returns its name.
-fn relay() -> String {
-    let (name, named) = channel();
-    drop(std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async {
-            let listen = "127.0.0.1:0".parse().expect("an address");
-            let server = Server::bind(ServerConfig::new(listen)).expect("a free port");
-            name.send(server.name().as_str().to_owned()).expect("the test waits");
-            server.run(std::future::pending(), std::sync::Arc::default(), |_| {}).await;
-        });
-    }));
-    named.recv_timeout(PATIENCE).expect("a relay")
-}
-
-/// A side that runs.
-struct Side {
-    words: Vec<String>,
-    child: Child,
-    input: ChildStdin,
-    lines: Receiver<String>,
-}
-
-impl Side {
-    fn start(words: &[&str]) -> Self {
-        let words: Vec<String> = words.iter().copied().map(str::to_owned).collect();
-        let mut child = Command::new(program())
-            .args(&words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the example starts");
-        let (input, output) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
-        let (told, lines) = channel();
-        drop(std::thread::spawn(move || {
-            BufReader::new(output).lines().map_while(Result::ok).all(|line| told.send(line).is_ok())
-        }));
-        Self { words, child, input, lines }
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("it reads");
-    }
-
-    /// Waits for a line that begins so. Returns the rest of it.
-    fn hear(&self, start: &str) -> String {
-        let (end, mut heard) = (Instant::now() + PATIENCE, Vec::new());
-        while let Ok(line) = self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            if let Some(rest) = line.strip_prefix(start) {
-                return rest.trim().to_owned();
-            }
-            heard.push(line);
-        }
-        panic!("{:?} did not say {start:?} but {heard:#?}", self.words);
-    }
-
-    /// Kills it as `kill -9` does, and starts it again.
-    fn crash(&mut self) {
-        self.child.kill().expect("it runs");
-        let _ = self.child.wait();
-        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        *self = Self::start(&words);
-    }
-
-    fn quit(mut self) {
-        self.say("quit");
-        assert!(self.child.wait().expect("it ends").success());
-    }
-}
-
-impl Drop for Side {
-    fn drop(&mut self) {
-        // One that has quit needs no more.
-        let _ = self.child.kill();
-    }
-}
+use crate::side::{PATIENCE, Side, relay};
 
 /// The notes in a directory: the text of each, by its number.
 fn notes(dir: &Path) -> BTreeMap<u64, String> {
@@ -134,8 +42,8 @@ fn both_sides_pair_sync_send_transfer_and_survive_being_killed() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = |name: &str| dir.path().join(name);
     let text = |name: &str| path(name).to_str().expect("a text").to_owned();
-    let mut companion = Side::start(&["companion", &text("companion"), &relay()]);
-    let mut phone = Side::start(&["phone", &text("phone")]);
+    let mut companion = Side::start(&["notes", "companion", &text("companion"), &relay()]);
+    let mut phone = Side::start(&["notes", "phone", &text("phone")]);
     phone.say(&format!("scan {}", companion.hear("code ")));
     let digits = companion.hear("digits ");
     let _ = phone.hear("type: code");
@@ -181,8 +89,8 @@ fn both_sides_pair_sync_send_transfer_and_survive_being_killed() {
     assert!(ended.contains("3000000 bytes"), "{ended}");
     assert_eq!(std::fs::read(path("copy")).expect("it is there"), bytes);
 
-    phone.quit();
-    companion.quit();
+    phone.quit("quit");
+    companion.quit("quit");
     let (here, there) = (notes(&path("phone")), notes(&path("companion")));
     assert_eq!(here, there);
     let mut texts: Vec<String> = here.into_values().collect();

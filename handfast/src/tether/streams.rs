@@ -1,0 +1,304 @@
+//! The streams of a link: content that comes, and content that is sent, between the machine and the files.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use handfast_codec::frame::OpenKind;
+use handfast_codec::ids::ContentId;
+use handfast_codec::stream_meta::{GetMeta, PutMeta};
+use handfast_codec::{ErrorCode, Timestamp};
+use handfast_media::{Incoming, Outgoing, Progress};
+use handfast_session::role::Role;
+use handfast_session::{Endpoint, SendError, StreamEnd, StreamEvent, StreamInfo};
+
+use super::TetherError;
+use super::store::Store;
+use crate::content_files::{ContentFile, PartFile};
+use crate::host::Link;
+
+/// The most streams over which content comes or is sent at the same time, of those that this side opens.
+const OWN_STREAMS_MAX: usize = 4;
+
+/// What has become of content.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// All of it came, and is here under its final name.
+    Came(ContentId),
+    /// The peer has stored all of it.
+    Sent(ContentId),
+    /// It will not come, for this reason.
+    NotCome(ContentId, ErrorCode),
+    /// The peer will not take it, for this reason.
+    NotSent(ContentId, ErrorCode),
+}
+
+/// The streams of one link.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    incoming: BTreeMap<u64, Incoming<PartFile>>,
+    outgoing: BTreeMap<u64, Outgoing<ContentFile>>,
+    /// Streams that are to be stopped, each with its code.
+    stops: Vec<(u64, ErrorCode)>,
+    /// Streams of the peer that are to be accepted.
+    accepts: Vec<u64>,
+    /// Streams of the peer whose content is here already, each with its length.
+    haves: Vec<(u64, u64)>,
+    moved: Vec<Moved>,
+}
+
+impl Streams {
+    /// Opens the file of a stream that goes on from an earlier run.
+    pub(super) fn load(&mut self, store: &Store, stream: &StreamInfo) -> Result<(), TetherError> {
+        let StreamInfo { id, kind, local, ref meta, durable, .. } = *stream;
+        if local == (kind == OpenKind::Put) {
+            return self.send(store, id, kind, meta);
+        }
+        let wanted = match kind {
+            OpenKind::Put => PutMeta::decode(meta).map(|put| (put.content, Some(put.size))),
+            OpenKind::Get => GetMeta::decode(meta).map(|get| (get.content, None)),
+        };
+        match wanted {
+            Ok((content, size)) => self.reopen(store, id, content, size, durable),
+            Err(error) => {
+                self.stop(id, error.code());
+                Ok(())
+            }
+        }
+    }
+
+    /// Opens the file of content that comes and goes on at `durable`. If that cannot be, the stream ends, and
+    /// the content comes over another one from its beginning.
+    fn reopen(
+        &mut self,
+        store: &Store,
+        id: u64,
+        content: ContentId,
+        size: Option<u64>,
+        durable: u64,
+    ) -> Result<(), TetherError> {
+        match store.incoming(content, size, durable)? {
+            Ok(incoming) => self.insert_incoming(id, incoming),
+            Err(_) => self.stop(id, ErrorCode::CANCELLED),
+        }
+        Ok(())
+    }
+
+    /// Sends content over this stream, as its meta says.
+    pub(super) fn send(
+        &mut self,
+        store: &Store,
+        id: u64,
+        kind: OpenKind,
+        meta: &[u8],
+    ) -> Result<(), TetherError> {
+        match store.outgoing(kind, meta)? {
+            Ok(outgoing) => drop(self.outgoing.insert(id, outgoing)),
+            Err(code) => self.stop(id, code),
+        }
+        Ok(())
+    }
+
+    /// Takes the content of a put, unless it is here already.
+    pub(super) fn receive(&mut self, store: &Store, id: u64, put: PutMeta) -> Result<(), TetherError> {
+        let PutMeta { content, offset, size } = put;
+        if let Some(len) = store.stream_len(content)? {
+            self.haves.push((id, len.saturating_sub(offset)));
+            return Ok(());
+        }
+        // Nothing is kept of a stream that has ended, so each begins at 0.
+        if offset > 0 {
+            self.stop(id, ErrorCode::OFFSET);
+            return Ok(());
+        }
+        match store.incoming(content, Some(size), 0)? {
+            Ok(incoming) => {
+                self.insert_incoming(id, incoming);
+                self.accepts.push(id);
+            }
+            Err(code) => self.stop(id, code),
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop(&mut self, id: u64, code: ErrorCode) {
+        self.stops.push((id, code));
+    }
+
+    /// Returns whether this content comes over one of the streams.
+    pub(super) fn is_coming(&self, content: ContentId) -> bool {
+        self.incoming.values().any(|incoming| incoming.content() == content)
+    }
+
+    /// Returns whether this content is sent over one of the streams.
+    pub(super) fn is_sent(&self, content: ContentId) -> bool {
+        self.outgoing.values().any(|outgoing| outgoing.content() == content)
+    }
+
+    /// Returns whether this side should open no further stream for now.
+    pub(super) fn is_full(&self) -> bool {
+        self.incoming.len().saturating_add(self.outgoing.len()) >= OWN_STREAMS_MAX
+    }
+
+    /// Begins to receive content over a stream that this side opened.
+    pub(super) fn insert_incoming(&mut self, id: u64, incoming: Incoming<PartFile>) {
+        drop(self.incoming.insert(id, incoming));
+    }
+
+    /// Returns what has become of content since the last call.
+    pub(super) fn take_moved(&mut self) -> Vec<Moved> {
+        std::mem::take(&mut self.moved)
+    }
+
+    pub(super) fn handle<R: Role>(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        endpoint: &mut Endpoint<R>,
+        event: StreamEvent,
+    ) -> Result<(), TetherError> {
+        match event {
+            StreamEvent::DataWanted { id, offset, max } => self.supply(now, endpoint, id, offset, max),
+            StreamEvent::Data { id, offset, bytes } => self.take(now, endpoint, id, offset, &bytes),
+            StreamEvent::Fin { id, hash } => {
+                if let Some(incoming) = self.incoming.get_mut(&id) {
+                    incoming.fin(hash);
+                }
+            }
+            StreamEvent::Resumed { id, offset } => {
+                if let Some(incoming) = self.incoming.remove(&id) {
+                    self.reopen(store, id, incoming.content(), incoming.size(), offset)?;
+                }
+            }
+            StreamEvent::Ended { id, end } => self.ended(store, id, end)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn supply<R: Role>(
+        &mut self,
+        now: Timestamp,
+        endpoint: &mut Endpoint<R>,
+        id: u64,
+        offset: u64,
+        max: usize,
+    ) {
+        let read = self.outgoing.get_mut(&id).map(|outgoing| outgoing.read(offset, max));
+        match read.unwrap_or(Err(ErrorCode::GONE)) {
+            // If the stream has just ended the machine refuses its bytes. They can be dropped.
+            Ok((bytes, fin)) => drop(endpoint.stream_supply(now, id, offset, bytes, fin)),
+            Err(code) => self.stop(id, code),
+        }
+    }
+
+    fn take<R: Role>(
+        &mut self,
+        now: Timestamp,
+        endpoint: &mut Endpoint<R>,
+        id: u64,
+        offset: u64,
+        bytes: &Bytes,
+    ) {
+        let Some(incoming) = self.incoming.get_mut(&id) else { return };
+        match incoming.take(bytes) {
+            // The chunk list is stored only once it is complete, and may be longer than the first credit.
+            Ok(()) if incoming.list().is_none() => {
+                let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+                // A stream that has just ended wants nothing more.
+                let _ = endpoint.stream_buffered(now, id, end);
+            }
+            Ok(()) => {}
+            Err(code) => self.stop(id, code),
+        }
+    }
+
+    /// Ends a stream. One that the peer no longer knows is opened again by whoever still wants its content.
+    fn ended(&mut self, store: &mut Store, id: u64, end: StreamEnd) -> Result<(), TetherError> {
+        if let Some(incoming) = self.incoming.remove(&id) {
+            let content = incoming.content();
+            drop(incoming);
+            store.drop_part(content)?;
+            if let StreamEnd::Stopped(code) = end {
+                self.moved.push(Moved::NotCome(content, code));
+            }
+        }
+        let sent = self.outgoing.remove(&id).map(|outgoing| outgoing.content());
+        self.moved.extend(match (sent, end) {
+            (Some(content), StreamEnd::Stopped(code)) => Some(Moved::NotSent(content, code)),
+            (Some(content), StreamEnd::Done) => Some(Moved::Sent(content)),
+            _ => None,
+        });
+        Ok(())
+    }
+
+    /// Answers and stops streams, and makes durable what came over one of them, as far as the machine has
+    /// commits for it. Returns whether anything was done.
+    pub(super) fn pump<R: Role, L>(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        link: &mut Link<R, L>,
+    ) -> Result<bool, TetherError> {
+        let answered = self.answer(now, link);
+        let behind = self.incoming.iter_mut().find(|(_, incoming)| incoming.is_behind());
+        let Some((&id, incoming)) = behind.filter(|_| !link.is_full()) else { return Ok(answered) };
+        let content = incoming.content();
+        let durable = match incoming.sync() {
+            Ok(Progress::Nothing) => None,
+            Ok(Progress::Durable(to)) => {
+                store.keep_list(incoming)?;
+                Some(to)
+            }
+            Ok(Progress::Whole(to)) => {
+                store.complete(incoming)?;
+                drop(self.incoming.remove(&id));
+                self.moved.push(Moved::Came(content));
+                Some(to)
+            }
+            Err(code) => {
+                self.stop(id, code);
+                None
+            }
+        };
+        if let Some(to) = durable {
+            let report = link.endpoint.stream_durable(now, id, to)?;
+            link.store(report);
+        }
+        Ok(true)
+    }
+
+    fn answer<R: Role, L>(&mut self, now: Timestamp, link: &mut Link<R, L>) -> bool {
+        let mut moved = false;
+        while let Some((id, code)) = self.stops.pop() {
+            if link.endpoint.reset_stream(now, id, code) == Err(SendError::Busy) {
+                self.stops.push((id, code));
+                return moved;
+            }
+            moved = true;
+        }
+        while let Some(id) = self.accepts.pop() {
+            match link.endpoint.stream_durable(now, id, 0) {
+                Ok(commit) => link.store(commit),
+                Err(SendError::Busy) => {
+                    self.accepts.push(id);
+                    return moved;
+                }
+                // It was stopped since.
+                Err(_) => {}
+            }
+            moved = true;
+        }
+        while let Some((id, len)) = self.haves.pop() {
+            match link.endpoint.stream_complete(now, id, len) {
+                Ok(commit) => link.store(commit),
+                Err(SendError::Busy) => {
+                    self.haves.push((id, len));
+                    return moved;
+                }
+                Err(_) => {}
+            }
+            moved = true;
+        }
+        moved
+    }
+}
