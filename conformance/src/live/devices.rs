@@ -150,6 +150,19 @@ fn commit_lost(world: &mut World<'_>) -> Step {
     }
 }
 
+/// The web's `LINK_ACCEPT` is lost with the attempt, and comes with its first connection: the phone's user is told then.
+fn accepted_late(world: &mut World<'_>) -> Step {
+    let digits = up_to_nn(world)?;
+    world.hub.plan(WEB, DataKind::RECORD, Fate::Lost);
+    world.number(Some(&digits))?;
+    world.relay("an acceptance to lose", Hub::is_done)?;
+    world.hub.cut();
+    let _ = world.told("ended ")?;
+    let _ = world.told("linked")?;
+    world.connects("RESUME")?;
+    world.chats("after")
+}
+
 /// The relay calls itself by another name, and gets no claim to a seat; by its right name it gets one again.
 fn other_name(world: &mut World<'_>) -> Step {
     world.pair()?;
@@ -235,6 +248,8 @@ pub(super) const ALL: &[Check] = &[
         .proves(&["HSK-003", "HSK-032"], reconnect_flipped),
     phone("confirm-lost", "the confirm does not arrive").proves(&["HSK-023", "HSK-025"], confirm_lost),
     web("confirm-lost", "the confirm does not arrive").proves(&["HSK-024"], confirm_lost),
+    phone("accepted-late", "LINK_ACCEPT does not arrive in the attempt")
+        .proves(&["HSK-134", "HSK-087"], accepted_late),
     phone("put-twice", "the same content is put a second time").proves(&["STR-012"], put_twice),
     web("seat-taken", "the relay says REPLACED").proves(&["TIM-012"], seat_taken),
     web("commit-lost", "LINK_COMMIT does not arrive").proves(&["HSK-122", "HSK-087"], commit_lost),

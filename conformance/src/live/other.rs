@@ -298,9 +298,14 @@ impl Other {
             PairingOutput::Connect => self.event(now, hub, &Event::Connect)?,
             PairingOutput::Disconnect => self.event(now, hub, &Event::Disconnect)?,
             PairingOutput::Event(event) => {
-                let is_linked = matches!(event, PairingEvent::Linked(_));
+                // A link that was stored before the attempt was lost is tried.
+                let has_link = match event {
+                    PairingEvent::Linked(_) => true,
+                    PairingEvent::Ended(_) => self.pairs.len() > 1,
+                    _ => false,
+                };
                 self.told.extend(told_of_pairing(event));
-                if is_linked {
+                if has_link {
                     self.begin_link(now, hub)?;
                 }
             }
