@@ -243,10 +243,10 @@ impl<A: CompanionApp> Tether<Companion<A>> {
                 }
             }
         }
-        for (content, size) in self.store.offered()? {
+        for content in self.store.offered()? {
             if !link.data.streams.is_sent(content) && link.data.has_room() && !link.is_full() {
                 moved = true;
-                let meta = PutMeta { content, offset: 0, size }.encode();
+                let meta = PutMeta { content, offset: 0, size: self.store.size(content)? }.encode();
                 let opened = link.endpoint.stream_open(now, OpenKind::Put, meta.clone().into())?;
                 link.data.streams.send(&self.store, opened.id, OpenKind::Put, &meta)?;
                 link.store(opened.commit);

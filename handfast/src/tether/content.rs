@@ -24,6 +24,32 @@ const COPY_LEN: usize = 65_536;
 /// Content that a user wants, and the path to which it goes.
 pub(super) type Wanted = (ContentId, PathBuf);
 
+/// What the meta of a stream says, of a put or of a get.
+pub(super) struct StreamMeta {
+    pub(super) content: ContentId,
+    /// The content offset at which the stream begins, in bytes.
+    offset: u64,
+    /// The content's size in bytes, which a put states.
+    pub(super) size: Option<u64>,
+}
+
+impl StreamMeta {
+    /// Decodes a meta. The error is the code with which the stream is stopped.
+    pub(super) fn decode(kind: OpenKind, meta: &[u8]) -> Result<Self, ErrorCode> {
+        let decoded = match kind {
+            OpenKind::Put => PutMeta::decode(meta).map(|PutMeta { content, offset, size }| Self {
+                content,
+                offset,
+                size: Some(size),
+            }),
+            OpenKind::Get => {
+                GetMeta::decode(meta).map(|GetMeta { content, offset }| Self { content, offset, size: None })
+            }
+        };
+        decoded.map_err(|error| error.code())
+    }
+}
+
 impl Store {
     fn content_dir(&self) -> PathBuf {
         self.dir.join("content")
@@ -88,13 +114,9 @@ impl Store {
         kind: OpenKind,
         meta: &[u8],
     ) -> Result<Result<Outgoing<ContentFile>, ErrorCode>, SqliteError> {
-        let wanted = match kind {
-            OpenKind::Put => PutMeta::decode(meta).map(|put| (put.content, put.offset)),
-            OpenKind::Get => GetMeta::decode(meta).map(|get| (get.content, get.offset)),
-        };
-        let (content, offset) = match wanted {
-            Ok(wanted) => wanted,
-            Err(error) => return Ok(Err(error.code())),
+        let StreamMeta { content, offset, .. } = match StreamMeta::decode(kind, meta) {
+            Ok(meta) => meta,
+            Err(code) => return Ok(Err(code)),
         };
         let Some((list, true)) = self.list(content)? else { return Ok(Err(ErrorCode::GONE)) };
         let opened = file::open(&self.content_path(content), false).map_err(|_| ErrorCode::GONE);
@@ -232,13 +254,16 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the content that is to be put at the peer, each with its size.
-    pub(super) fn offered(&self) -> Result<Vec<(ContentId, u64)>, SqliteError> {
+    /// Returns the content that is to be put at the peer.
+    pub(super) fn offered(&self) -> Result<Vec<ContentId>, SqliteError> {
         let mut query = self.db.prepare_cached("SELECT content FROM handfast_offered")?;
         let offered = query.query_map([], |row| Ok(ContentId::from_bytes(row.get(0)?)))?;
-        let offered: Vec<ContentId> = offered.collect::<Result<_, _>>()?;
-        let sized = |content| Ok((content, self.list(content)?.map_or(0, |(list, _)| list.size())));
-        offered.into_iter().map(sized).collect()
+        Ok(offered.collect::<Result<_, _>>()?)
+    }
+
+    /// Returns the size of content of which at least the list is here, in bytes; 0 for other content.
+    pub(super) fn size(&self, content: ContentId) -> Result<u64, SqliteError> {
+        Ok(self.list(content)?.map_or(0, |(list, _)| list.size()))
     }
 
     /// Notes that content is not to be put any more, and forgets it unless it is wanted here.

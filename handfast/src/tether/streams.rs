@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use handfast_codec::frame::OpenKind;
 use handfast_codec::ids::ContentId;
-use handfast_codec::stream_meta::{GetMeta, PutMeta};
+use handfast_codec::stream_meta::PutMeta;
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_media::{Incoming, Outgoing, Progress};
 use handfast_session::role::Role;
 use handfast_session::{Endpoint, SendError, StreamEnd, StreamEvent, StreamInfo};
 
 use super::TetherError;
+use super::content::StreamMeta;
 use super::store::Store;
 use crate::content_files::{ContentFile, PartFile};
 use crate::host::Link;
@@ -32,17 +33,23 @@ pub(super) enum Moved {
     NotSent(ContentId, ErrorCode),
 }
 
+/// What this side says of a stream, once the machine has a commit for it.
+#[derive(Clone, Copy, Debug)]
+enum Reply {
+    Stop(ErrorCode),
+    /// The put is taken.
+    Accept,
+    /// The content of the put is here already. The stream would have this length in bytes.
+    Have(u64),
+}
+
 /// The streams of one link.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     incoming: BTreeMap<u64, Incoming<PartFile>>,
     outgoing: BTreeMap<u64, Outgoing<ContentFile>>,
-    /// Streams that are to be stopped, each with its code.
-    stops: Vec<(u64, ErrorCode)>,
-    /// Streams of the peer that are to be accepted.
-    accepts: Vec<u64>,
-    /// Streams of the peer whose content is here already, each with its length.
-    haves: Vec<(u64, u64)>,
+    /// What is still to be said of streams, by their ids.
+    replies: Vec<(u64, Reply)>,
     moved: Vec<Moved>,
 }
 
@@ -53,14 +60,10 @@ impl Streams {
         if local == (kind == OpenKind::Put) {
             return self.send(store, id, kind, meta);
         }
-        let wanted = match kind {
-            OpenKind::Put => PutMeta::decode(meta).map(|put| (put.content, Some(put.size))),
-            OpenKind::Get => GetMeta::decode(meta).map(|get| (get.content, None)),
-        };
-        match wanted {
-            Ok((content, size)) => self.reopen(store, id, content, size, durable),
-            Err(error) => {
-                self.stop(id, error.code());
+        match StreamMeta::decode(kind, meta) {
+            Ok(StreamMeta { content, size, .. }) => self.reopen(store, id, content, size, durable),
+            Err(code) => {
+                self.stop(id, code);
                 Ok(())
             }
         }
@@ -102,7 +105,7 @@ impl Streams {
     pub(super) fn receive(&mut self, store: &Store, id: u64, put: PutMeta) -> Result<(), TetherError> {
         let PutMeta { content, offset, size } = put;
         if let Some(len) = store.stream_len(content)? {
-            self.haves.push((id, len.saturating_sub(offset)));
+            self.replies.push((id, Reply::Have(len.saturating_sub(offset))));
             return Ok(());
         }
         // Nothing is kept of a stream that has ended, so each begins at 0.
@@ -113,7 +116,7 @@ impl Streams {
         match store.incoming(content, Some(size), 0)? {
             Ok(incoming) => {
                 self.insert_incoming(id, incoming);
-                self.accepts.push(id);
+                self.replies.push((id, Reply::Accept));
             }
             Err(code) => self.stop(id, code),
         }
@@ -121,7 +124,7 @@ impl Streams {
     }
 
     pub(super) fn stop(&mut self, id: u64, code: ErrorCode) {
-        self.stops.push((id, code));
+        self.replies.push((id, Reply::Stop(code)));
     }
 
     /// Returns whether this content comes over one of the streams.
@@ -231,7 +234,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Answers and stops streams, and makes durable what came over one of them, as far as the machine has
+    /// Says what is to be said of streams, and makes durable what came over one of them, as far as the machine has
     /// commits for it. Returns whether anything was done.
     pub(super) fn pump<R: Role, L>(
         &mut self,
@@ -239,9 +242,9 @@ impl Streams {
         now: Timestamp,
         link: &mut Link<R, L>,
     ) -> Result<bool, TetherError> {
-        let answered = self.answer(now, link);
+        let replied = self.reply(now, link);
         let behind = self.incoming.iter_mut().find(|(_, incoming)| incoming.is_behind());
-        let Some((&id, incoming)) = behind.filter(|_| !link.is_full()) else { return Ok(answered) };
+        let Some((&id, incoming)) = behind.filter(|_| !link.is_full()) else { return Ok(replied) };
         let content = incoming.content();
         let durable = match incoming.sync() {
             Ok(Progress::Nothing) => None,
@@ -267,35 +270,22 @@ impl Streams {
         Ok(true)
     }
 
-    fn answer<R: Role, L>(&mut self, now: Timestamp, link: &mut Link<R, L>) -> bool {
+    fn reply<R: Role, L>(&mut self, now: Timestamp, link: &mut Link<R, L>) -> bool {
         let mut moved = false;
-        while let Some((id, code)) = self.stops.pop() {
-            if link.endpoint.reset_stream(now, id, code) == Err(SendError::Busy) {
-                self.stops.push((id, code));
-                return moved;
-            }
-            moved = true;
-        }
-        while let Some(id) = self.accepts.pop() {
-            match link.endpoint.stream_durable(now, id, 0) {
-                Ok(commit) => link.store(commit),
+        while let Some((id, reply)) = self.replies.pop() {
+            let said = match reply {
+                Reply::Stop(code) => link.endpoint.reset_stream(now, id, code).map(|()| None),
+                Reply::Accept => link.endpoint.stream_durable(now, id, 0).map(Some),
+                Reply::Have(len) => link.endpoint.stream_complete(now, id, len).map(Some),
+            };
+            match said {
+                Ok(Some(commit)) => link.store(commit),
                 Err(SendError::Busy) => {
-                    self.accepts.push(id);
+                    self.replies.push((id, reply));
                     return moved;
                 }
-                // It was stopped since.
-                Err(_) => {}
-            }
-            moved = true;
-        }
-        while let Some((id, len)) = self.haves.pop() {
-            match link.endpoint.stream_complete(now, id, len) {
-                Ok(commit) => link.store(commit),
-                Err(SendError::Busy) => {
-                    self.haves.push((id, len));
-                    return moved;
-                }
-                Err(_) => {}
+                // The machine has queued its commit itself, or the stream has ended since.
+                Ok(None) | Err(_) => {}
             }
             moved = true;
         }
