@@ -111,9 +111,7 @@ impl HostDriver {
         host.handle_timeout(now, rng);
         ended
     }
-}
 
-impl HostDriver {
     /// Closes all sockets, and waits until they are: what is queued in them is written first, for at most
     /// [`super::FLUSH_DEADLINE`].
     pub async fn close(mut self) {

@@ -61,8 +61,7 @@ where
     /// Closes a socket. Frames that are queued in it are written first, for at most
     /// [`super::FLUSH_DEADLINE`].
     pub fn disconnect(&mut self, tag: T) {
-        if let Some(handle) = self.open.remove(&tag) {
-            drop(handle);
+        if self.open.remove(&tag).is_some() {
             let _ = self.closing.insert(tag);
         }
     }
