@@ -46,7 +46,7 @@ impl Upload {
         Ok((Self { id: opened.id, outgoing, sent: 0 }, opened.commit))
     }
 
-    /// Gives the phone what it wants. Returns what is told of the end.
+    /// Supplies what the phone wants. Returns what is told of the end.
     pub(super) fn handle(
         &mut self,
         now: Timestamp,
