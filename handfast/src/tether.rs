@@ -1,11 +1,12 @@
 //! A whole phone or companion in one directory, for an application that brings its own words and nothing else.
 //!
-//! A [`Tether`] is an [`Application`] of [`crate::host`] over SQLite. It keeps what every application must
+//! A [`Tether`] is an [`Application`] of [`crate::host`] over a [`Store`]: SQLite, or a [`Backend`] of the
+//! application, which is an ordered map of bytes that is written in batches. It keeps what every application must
 //! keep: the links, the account's key, the rows of each collection, and content with the files that the user
 //! wants of it. A [`Phone`] runs commands by a [`PhoneApp`], writes rows, and serves rows and content. A
 //! [`Companion`] sends commands, holds a copy of the rows, reports them to a [`CompanionApp`], and fetches
-//! content. All that is done for one input is one transaction; the application may add writes to its own
-//! tables ([`Txn::db`]).
+//! content. All that is done for one input is one transaction; the application may add entries of its own
+//! ([`Txn::set_entry`]), and with SQLite, writes to its own tables ([`Txn::db`]).
 //!
 //! With the feature `tokio`, `open_phone` and `open_companion` join a tether to sockets: a `Runner` runs it in
 //! a task, and by a `Handle` other tasks pair, send, change rows and fetch content; `examples/minimal` has
@@ -38,16 +39,19 @@
 //!
 //! May touch: the tether's directory, the paths to which the user wants content, the clock of the wall.
 
+mod backend;
 mod companion;
 mod content;
 #[cfg(feature = "tokio")]
 mod handle;
+mod keys;
 mod phone;
 mod rows;
 #[cfg(feature = "tokio")]
 mod run;
 mod store;
 mod streams;
+mod txn;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -56,8 +60,7 @@ use std::time::Duration;
 use handfast_codec::ids::{CommandKey, ContentId, MailboxId};
 use handfast_codec::{ErrorCode, Timestamp};
 use handfast_session::{
-    ApiMisuse, Commit, CommitError, Endpoint, Event, LinkRows, LoadError, Message, Pairing, PairingEvent,
-    SendError,
+    ApiMisuse, Commit, Endpoint, Event, LinkRows, LoadError, Message, Pairing, PairingEvent, SendError,
 };
 use rand_core::CryptoRng;
 
@@ -65,14 +68,15 @@ use crate::host::{Application, AttemptOf, HostOf, Incomplete, Link, LinkOf, Lost
 use crate::session;
 use crate::sqlite::SqliteError;
 
+pub use backend::{Backend, Batch, Entry, KEY_LEN_MAX, Part};
 pub use companion::{Companion, CompanionApp};
 #[cfg(feature = "tokio")]
 pub use handle::{Attempt, Handle, Step};
 pub use phone::{Phone, PhoneApp, PhoneTxn};
 #[cfg(feature = "tokio")]
-pub use run::{Runner, open_companion, open_phone};
-use store::Store;
-pub use store::Txn;
+pub use run::{Runner, open_companion, open_companion_with, open_phone, open_phone_with};
+pub use store::Store;
+pub use txn::{ENTRY_KEY_LEN_MAX, ENTRY_LEN_MAX, Txn};
 
 /// The reason why a tether could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +88,21 @@ pub enum TetherError {
     /// Another process uses the directory.
     #[error("{0} is in use by another process; end that one, or use another directory")]
     InUse(PathBuf),
-    /// Another process wrote to the store, or an older copy took its place.
-    #[error(transparent)]
-    Commit(#[from] CommitError<SqliteError>),
+    /// The application's backend failed, for this reason.
+    #[error("the store failed: {0}")]
+    Backend(Box<dyn std::error::Error + Send + Sync>),
+    /// The application asked for SQLite, and the tether has another backend.
+    #[error("the store of this tether is not SQLite; use `entry` and `set_entry`")]
+    NoDatabase,
+    /// Another process wrote to the store, or an older copy took its place: a machine wrote version `expected` last, and
+    /// the store has version `found`.
+    #[error("the store is at version {found}, and {expected} was written last: another program uses it")]
+    Conflict {
+        /// The version that was written last.
+        expected: u64,
+        /// The version that the store has.
+        found: u64,
+    },
     /// A stored link cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -279,6 +295,23 @@ impl<R: Role> Tether<R> {
         attempt.map(|attempt| &mut attempt.pairing).ok_or_else(none)
     }
 
+    /// Lends the open transaction to `change`, which returns it. If `change` fails, its writes are undone.
+    fn in_part<T>(
+        &mut self,
+        change: impl for<'a> FnOnce(&mut R, Txn<'a, R::Event>) -> (Result<T, TetherError>, Txn<'a, R::Event>),
+    ) -> Result<T, TetherError> {
+        self.store.entries.begin_part()?;
+        let (changed, txn) = change(&mut self.role, Txn::new(&mut self.store));
+        let events = txn.into_events();
+        self.store.entries.end_part(changed.is_ok())?;
+        if changed.is_ok() {
+            for event in events {
+                self.event(TetherEvent::App(event));
+            }
+        }
+        changed
+    }
+
     fn event(&mut self, event: TetherEvent<R::Event>) {
         self.host.event(event);
     }
@@ -296,7 +329,7 @@ impl<R: Role> Application for Tether<R> {
     }
 
     fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), TetherError> {
-        self.store.db.roll_back()?;
+        self.store.entries.roll_back()?;
         self.store.removed.clear();
         self.ended.clear();
         self.load_links(now, rng)
@@ -359,7 +392,7 @@ impl<R: Role> Application for Tether<R> {
         _: Option<&AttemptOf<Self>>,
         commit: &Commit,
     ) -> Result<(), TetherError> {
-        Ok(self.store.db.apply(commit)?)
+        self.store.apply(commit)
     }
 
     fn drained(
@@ -372,9 +405,7 @@ impl<R: Role> Application for Tether<R> {
     }
 
     fn commit(&mut self, _: Timestamp) -> Result<bool, TetherError> {
-        let is_open = self.store.db.is_open();
-        self.store.db.commit()?;
-        Ok(is_open)
+        self.store.entries.commit()
     }
 
     fn committed(&mut self, now: Timestamp, _: &mut dyn CryptoRng) -> Result<bool, TetherError> {
@@ -387,8 +418,8 @@ impl<R: Role> Application for Tether<R> {
 
     fn is_final(error: &TetherError) -> bool {
         match error {
-            TetherError::Store(error) | TetherError::Commit(CommitError::Store(error)) => error.is_final(),
-            TetherError::Commit(CommitError::Conflict { .. }) | TetherError::Load(_) => true,
+            TetherError::Store(error) => error.is_final(),
+            TetherError::Conflict { .. } | TetherError::Load(_) => true,
             _ => false,
         }
     }

@@ -238,14 +238,19 @@ async fn beside_a_relay(test: impl AsyncFnOnce(RelayName, &Path)) {
     running.run_until(test(relay, dir.path())).await;
 }
 
-/// How the companion's put of this file ends.
-async fn put_file(pair: &mut Pair, path: &Path) -> (ContentId, Result<(), ErrorCode>) {
-    let put = pair.1.tether.put(path).expect("it is copied");
+/// Waits until the companion's put has ended.
+async fn put_ended(pair: &mut Pair) -> (ContentId, Result<(), ErrorCode>) {
     let ended = at_companion(pair, |event| match event {
         TetherEvent::Put { content, result } => Some((*content, *result)),
         _ => None,
     });
-    let (content, result) = ended.await;
+    ended.await
+}
+
+/// How the companion's put of this file ends.
+async fn put_file(pair: &mut Pair, path: &Path) -> (ContentId, Result<(), ErrorCode>) {
+    let put = pair.1.tether.put(path).expect("it is copied");
+    let (content, result) = put_ended(pair).await;
     assert_eq!(content, put);
     (content, result)
 }
@@ -270,9 +275,11 @@ async fn a_file_is_put_at_a_phone_that_accepts_it() {
         let here = |pair: &mut Pair| pair.0.tether.change(|_, txn| txn.content(content)).expect("it is read");
         let file = here(&mut pair).expect("it is here");
         assert_eq!(std::fs::read(&file).expect("it is there"), bytes);
+        assert_eq!(put_ended(&mut pair).await, (content, Ok(())));
 
-        // What is there already is not sent again.
+        // What is there already is not sent again; the phone's application is told all the same.
         assert_eq!(put_file(&mut pair, &dir.join("file")).await, (content, Ok(())));
+        assert_eq!(until(&mut pair, |(phone, _)| phone.take(&received)).await, content);
         assert!(std::fs::read_dir(dir.join("companion/content")).expect("a directory").next().is_none());
         pair.0.tether.change(|_, txn| txn.remove_content(content)).expect("forgotten");
         pair.0.settle();

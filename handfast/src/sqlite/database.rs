@@ -1,6 +1,7 @@
 //! The open database of an application: one connection, with one transaction at a time.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use handfast_codec::ids::MailboxId;
 use handfast_session::{Commit, CommitError, LinkRows};
@@ -13,7 +14,7 @@ use super::{DeviceKey, Reserve, SqliteError, Txn, begin_kept, links, load_rows, 
 #[derive(Debug)]
 pub struct Database {
     conn: Connection,
-    key: DeviceKey,
+    key: Arc<DeviceKey>,
     is_open: bool,
     /// Reserved disk space; `None` for a database that the caller opened.
     reserve: Option<Reserve>,
@@ -22,13 +23,13 @@ pub struct Database {
 impl Database {
     /// Wraps a connection, on which no transaction is open, and the key that wraps its secrets.
     #[must_use]
-    pub const fn new(conn: Connection, key: DeviceKey, reserve: Option<Reserve>) -> Self {
-        Self { conn, key, is_open: false, reserve }
+    pub fn new(conn: Connection, key: impl Into<Arc<DeviceKey>>, reserve: Option<Reserve>) -> Self {
+        Self { conn, key: key.into(), is_open: false, reserve }
     }
 
     /// Returns the key that wraps the secrets of this database.
     #[must_use]
-    pub const fn key(&self) -> &DeviceKey {
+    pub fn key(&self) -> &DeviceKey {
         &self.key
     }
 

@@ -12,8 +12,9 @@ use handfast_session::pairing::ShownCodes;
 use handfast_session::{CompanionEndpoint, Event, LinkRows, LinkState, Message, Pairing, SyncEvent};
 use rand_core::CryptoRng;
 
-use super::store::{Store, Txn};
+use super::store::Store;
 use super::streams::{Moved, Streams};
+use super::txn::Txn;
 use super::{Role, Tether, TetherError, TetherEvent};
 use crate::DeviceRole;
 use crate::host::LinkOf;
@@ -89,21 +90,34 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, TetherError> {
-        Self::with(Store::open(dir)?, Companion { app, collections }, now, rng)
+        Self::open_companion_with(Store::open(dir)?, app, collections, now, rng)
     }
 
-    fn tell<T>(
+    /// Opens the companion in this store. It subscribes to these collections whenever it is connected.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError`] if the store cannot be read.
+    pub fn open_companion_with(
+        store: Store,
+        app: A,
+        collections: Vec<Collection>,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, TetherError> {
+        Self::with(store, Companion { app, collections }, now, rng)
+    }
+
+    /// Runs `change` in the open transaction. What it wrote and reported is durable after the next round.
+    ///
+    /// # Errors
+    ///
+    /// The error of `change`, whose writes are undone then; a failure of the store.
+    pub fn change<T>(
         &mut self,
         change: impl FnOnce(&mut A, &mut Txn<'_, A::Event>) -> Result<T, TetherError>,
     ) -> Result<T, TetherError> {
-        let _ = self.store.write()?;
-        let mut txn = Txn::new(&mut self.store);
-        let changed = change(&mut self.role.app, &mut txn);
-        let events = txn.into_events();
-        for event in events {
-            self.event(TetherEvent::App(event));
-        }
-        changed
+        self.in_part(|role, mut txn| (change(&mut role.app, &mut txn), txn))
     }
 
     /// Begins a pairing over this relay, and returns the code to show. The user's next step comes as an event.
@@ -155,7 +169,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
     ///
     /// A failure of the store.
     pub fn get(&mut self, content: ContentId, path: &str) -> Result<(), TetherError> {
-        Ok(self.store.want(content, path)?)
+        self.store.want(content, path)
     }
 
     /// Puts a file at the phone: copies it into the tether's directory, and sends it. The wish is durable: it
@@ -166,7 +180,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
     /// [`TetherError::Input`] if the file cannot be read; a failure of the store.
     pub fn put(&mut self, path: &Path) -> Result<ContentId, TetherError> {
         let content = self.store.import(path)?;
-        self.store.offer(content)?;
+        self.store.offer(content);
         Ok(content)
     }
 
@@ -189,10 +203,10 @@ impl<A: CompanionApp> Tether<Companion<A>> {
             let Ok(row) = Row::decode(&row) else { continue };
             if row.body.is_empty() {
                 if self.store.delete_row(collection, &row.id, row.rev)? {
-                    self.tell(|app, txn| app.gone(txn, collection, &row.id))?;
+                    self.change(|app, txn| app.gone(txn, collection, &row.id))?;
                 }
             } else if self.store.put_row(collection, &row)? {
-                self.tell(|app, txn| app.row(txn, collection, &row))?;
+                self.change(|app, txn| app.row(txn, collection, &row))?;
             }
         }
         Ok(())
@@ -223,7 +237,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         link: &mut LinkOf<Tether<Companion<A>>>,
     ) -> Result<bool, TetherError> {
         let mut moved = false;
-        for (content, _) in self.store.wanted()? {
+        for content in self.store.wanted()? {
             if link.data.streams.is_coming(content) {
                 continue;
             }
@@ -308,7 +322,7 @@ impl<A: CompanionApp> Role for Companion<A> {
         message: Message,
     ) -> Result<(), TetherError> {
         match message {
-            Message::Result { key, body } => tether.tell(|app, txn| app.result(txn, key, body.as_ref())),
+            Message::Result { key, body } => tether.change(|app, txn| app.result(txn, key, body.as_ref())),
             Message::Delta { collection, items, .. } => {
                 tether.take(&collection, items.iter().flat_map(Items::iter))
             }
@@ -318,7 +332,7 @@ impl<A: CompanionApp> Role for Companion<A> {
                 }
                 tether.take(&collection, items.iter())?;
                 let gone = if last { tether.store.end_snapshot(&collection)? } else { Vec::new() };
-                gone.iter().try_for_each(|id| tether.tell(|app, txn| app.gone(txn, &collection, id)))
+                gone.iter().try_for_each(|id| tether.change(|app, txn| app.gone(txn, &collection, id)))
             }
             _ => Ok(()),
         }

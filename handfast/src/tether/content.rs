@@ -1,4 +1,4 @@
-//! The content of a tether: files in `DIR/content`, and their chunk lists in the database.
+//! The content of a tether: files in `DIR/content`, and their chunk lists in the store.
 //!
 //! A file gets its final name, which is the content id, only when it is complete and synced.
 
@@ -11,18 +11,14 @@ use handfast_codec::frame::OpenKind;
 use handfast_codec::ids::ContentId;
 use handfast_codec::stream_meta::{GetMeta, PutMeta};
 use handfast_media::{ChunkList, ContentHasher, Incoming, MediaReceiver, Outgoing};
-use rusqlite::{OptionalExtension as _, params};
 
-use super::TetherError;
-use super::store::Store;
+use super::store::{Store, number_of};
+use super::{TetherError, keys};
 use crate::content_files::{ContentFile, PartFile};
 use crate::sqlite::{SqliteError, file};
 
 /// The number of bytes that are copied at once.
 const COPY_LEN: usize = 65_536;
-
-/// Content that a user wants, and the path to which it goes.
-pub(super) type Wanted = (ContentId, PathBuf);
 
 /// What the meta of a stream says, of a put or of a get.
 pub(super) struct StreamMeta {
@@ -89,22 +85,20 @@ impl Store {
         file::sync_dir(&self.content_dir())
     }
 
-    fn put_list(&mut self, list: &ChunkList, whole: bool) -> Result<(), SqliteError> {
-        let put = "INSERT INTO handfast_content VALUES(?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET whole = max(whole, excluded.whole)";
+    fn put_list(&mut self, list: &ChunkList, whole: bool) -> Result<(), TetherError> {
         let content = list.content_id();
-        let values = params![content.as_bytes(), list.encode(), whole];
-        let _ = self.write()?.prepare_cached(put)?.execute(values)?;
+        let whole = whole || self.is_whole(content)? == Some(true);
+        let mut value = vec![u8::from(whole)];
+        value.extend_from_slice(&list.encode());
+        self.entries.put(keys::content(content), value);
         Ok(())
     }
 
     /// Returns the chunk list of content of which at least the list is here, and whether all of it is.
-    fn list(&self, content: ContentId) -> Result<Option<(ChunkList, bool)>, SqliteError> {
-        let mut find =
-            self.db.prepare_cached("SELECT list, whole FROM handfast_content WHERE content = ?1")?;
-        let found = find.query_row([content.as_bytes()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?)));
-        let Some((list, whole)) = found.optional()? else { return Ok(None) };
-        Ok(Some((ChunkList::decode(&list).map_err(|_| SqliteError::Damaged)?, whole)))
+    fn list(&self, content: ContentId) -> Result<Option<(ChunkList, bool)>, TetherError> {
+        let Some(stored) = self.entries.get(&keys::content(content))? else { return Ok(None) };
+        let (whole, list) = stored.split_first().ok_or(SqliteError::Damaged)?;
+        Ok(Some((ChunkList::decode(list).map_err(|_| SqliteError::Damaged)?, *whole == 1)))
     }
 
     /// Opens the file of content that is sent over a stream with this meta. The inner error is the code with
@@ -113,7 +107,7 @@ impl Store {
         &self,
         kind: OpenKind,
         meta: &[u8],
-    ) -> Result<Result<Outgoing<ContentFile>, ErrorCode>, SqliteError> {
+    ) -> Result<Result<Outgoing<ContentFile>, ErrorCode>, TetherError> {
         let StreamMeta { content, offset, .. } = match StreamMeta::decode(kind, meta) {
             Ok(meta) => meta,
             Err(code) => return Ok(Err(code)),
@@ -131,7 +125,7 @@ impl Store {
         content: ContentId,
         size: Option<u64>,
         durable: u64,
-    ) -> Result<Result<Incoming<PartFile>, ErrorCode>, SqliteError> {
+    ) -> Result<Result<Incoming<PartFile>, ErrorCode>, TetherError> {
         let list = if durable == 0 { None } else { self.list(content)? };
         Ok(self.open_part(content, size, list.map(|(list, _)| list), durable))
     }
@@ -166,7 +160,7 @@ impl Store {
     }
 
     /// Stores the chunk list of content of which a part is durable, unless it is stored already.
-    pub(super) fn keep_list(&mut self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
+    pub(super) fn keep_list(&mut self, incoming: &Incoming<PartFile>) -> Result<(), TetherError> {
         match incoming.list() {
             Some(list) if self.is_whole(incoming.content())?.is_none() => self.put_list(list, false),
             _ => Ok(()),
@@ -174,34 +168,35 @@ impl Store {
     }
 
     /// Renames content that is complete and synced to its final name.
-    pub(super) fn complete(&mut self, incoming: &Incoming<PartFile>) -> Result<(), SqliteError> {
+    pub(super) fn complete(&mut self, incoming: &Incoming<PartFile>) -> Result<(), TetherError> {
         self.publish(&self.part_path(incoming.content()), incoming.content())?;
         incoming.list().map_or(Ok(()), |list| self.put_list(list, true))
     }
 
     /// Removes what came of content that is not complete.
-    pub(super) fn drop_part(&mut self, content: ContentId) -> Result<(), SqliteError> {
-        let delete = "DELETE FROM handfast_content WHERE content = ?1 AND NOT whole";
-        let _ = self.write()?.execute(delete, [content.as_bytes()])?;
+    pub(super) fn drop_part(&mut self, content: ContentId) -> Result<(), TetherError> {
+        if self.is_whole(content)? == Some(false) {
+            self.entries.delete(keys::content(content));
+        }
         // A part that is not there is gone; one that stays is written over by the next stream.
         let _ = fs::remove_file(self.part_path(content));
         Ok(())
     }
 
     /// Forgets content. Its file goes when the transaction is durable.
-    pub(super) fn remove_content(&mut self, content: ContentId) -> Result<(), SqliteError> {
-        let delete = "DELETE FROM handfast_content WHERE content = ?1 AND whole";
-        if self.write()?.execute(delete, [content.as_bytes()])? > 0 {
+    pub(super) fn remove_content(&mut self, content: ContentId) -> Result<(), TetherError> {
+        if self.is_whole(content)? == Some(true) {
+            self.entries.delete(keys::content(content));
             self.removed.push(content);
         }
         Ok(())
     }
 
     /// Removes the files of content that was forgotten, unless it came again since.
-    pub(super) fn remove_files(&mut self) -> Result<(), SqliteError> {
+    pub(super) fn remove_files(&mut self) -> Result<(), TetherError> {
         for content in std::mem::take(&mut self.removed) {
             if self.is_whole(content)? != Some(true) {
-                // A file that stays is in nobody's way: the database does not know it.
+                // A file that stays is in nobody's way: the store does not know it.
                 let _ = fs::remove_file(self.content_path(content));
             }
         }
@@ -209,71 +204,88 @@ impl Store {
     }
 
     /// Returns the length of the stream of content that is here, or `None` if it is not.
-    pub(super) fn stream_len(&self, content: ContentId) -> Result<Option<u64>, SqliteError> {
+    pub(super) fn stream_len(&self, content: ContentId) -> Result<Option<u64>, TetherError> {
         let list = self.list(content)?.filter(|(_, whole)| *whole && self.content_path(content).is_file());
         Ok(list.map(|(list, _)| list.stream_len()))
     }
 
     /// Returns whether all of the content is here, or `None` if not even its list is.
-    fn is_whole(&self, content: ContentId) -> Result<Option<bool>, SqliteError> {
-        let mut find = self.db.prepare_cached("SELECT whole FROM handfast_content WHERE content = ?1")?;
-        Ok(find.query_row([content.as_bytes()], |row| row.get(0)).optional()?)
+    fn is_whole(&self, content: ContentId) -> Result<Option<bool>, TetherError> {
+        let stored = self.entries.get(&keys::content(content))?;
+        Ok(stored.map(|stored| stored.first() == Some(&1)))
     }
 
-    pub(super) fn has_whole(&self, content: ContentId) -> Result<bool, SqliteError> {
+    pub(super) fn has_whole(&self, content: ContentId) -> Result<bool, TetherError> {
         Ok(self.is_whole(content)? == Some(true) && self.content_path(content).is_file())
     }
 
-    pub(super) fn want(&mut self, content: ContentId, path: &str) -> Result<(), SqliteError> {
-        let insert = "INSERT OR IGNORE INTO handfast_wanted VALUES(?1, ?2)";
-        let _ = self.write()?.execute(insert, params![content.as_bytes(), path])?;
+    pub(super) fn want(&mut self, content: ContentId, path: &str) -> Result<(), TetherError> {
+        let wishes = self.wishes(content)?;
+        if wishes.iter().all(|(_, wanted)| wanted != path) {
+            let number = wishes.last().map_or(0, |(number, _)| number.saturating_add(1));
+            self.entries.put(keys::wanted(content, number), path.as_bytes().to_vec());
+        }
         Ok(())
     }
 
-    pub(super) fn wanted(&self) -> Result<Vec<Wanted>, SqliteError> {
-        let mut query = self.db.prepare_cached("SELECT content, path FROM handfast_wanted")?;
-        let rows = query.query_map([], |row| {
-            Ok((ContentId::from_bytes(row.get(0)?), PathBuf::from(row.get::<_, String>(1)?)))
+    /// Returns the paths to which content is to go, each with its number.
+    fn wishes(&self, content: ContentId) -> Result<Vec<(u64, String)>, TetherError> {
+        let mut wishes = Vec::new();
+        self.for_each(&keys::wishes(content), |number, path| {
+            wishes.push((number_of(number)?, String::from_utf8(path).map_err(|_| SqliteError::Damaged)?));
+            Ok(())
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(wishes)
+    }
+
+    /// Returns the content that the user wants, once for each path.
+    pub(super) fn wanted(&self) -> Result<Vec<ContentId>, TetherError> {
+        self.content_ids(&keys::all_wanted())
+    }
+
+    fn content_ids(&self, prefix: &[u8]) -> Result<Vec<ContentId>, TetherError> {
+        let mut ids = Vec::new();
+        self.for_each(prefix, |key, _| {
+            ids.push(ContentId::from_bytes(*key.first_chunk().ok_or(SqliteError::Damaged)?));
+            Ok(())
+        })?;
+        Ok(ids)
     }
 
     /// Deletes the wishes for content, and returns the paths to which it was to go.
-    pub(super) fn take_wishes(&mut self, content: ContentId) -> Result<Vec<PathBuf>, SqliteError> {
-        let delete = "DELETE FROM handfast_wanted WHERE content = ?1 RETURNING path";
-        let mut query = self.write()?.prepare_cached(delete)?;
-        let paths =
-            query.query_map([content.as_bytes()], |row| row.get::<_, String>(0).map(PathBuf::from))?;
-        Ok(paths.collect::<Result<_, _>>()?)
+    pub(super) fn take_wishes(&mut self, content: ContentId) -> Result<Vec<PathBuf>, TetherError> {
+        let wishes = self.wishes(content)?;
+        for (number, _) in &wishes {
+            self.entries.delete(keys::wanted(content, *number));
+        }
+        Ok(wishes.into_iter().map(|(_, path)| path.into()).collect())
     }
 
     /// Notes that content of this directory is to be put at the peer.
-    pub(super) fn offer(&mut self, content: ContentId) -> Result<(), SqliteError> {
-        let insert = "INSERT OR IGNORE INTO handfast_offered VALUES(?1)";
-        let _ = self.write()?.execute(insert, [content.as_bytes()])?;
-        Ok(())
+    pub(super) fn offer(&mut self, content: ContentId) {
+        self.entries.put(keys::offered(content), Vec::new());
     }
 
     /// Returns the content that is to be put at the peer.
-    pub(super) fn offered(&self) -> Result<Vec<ContentId>, SqliteError> {
-        let mut query = self.db.prepare_cached("SELECT content FROM handfast_offered")?;
-        let offered = query.query_map([], |row| Ok(ContentId::from_bytes(row.get(0)?)))?;
-        Ok(offered.collect::<Result<_, _>>()?)
+    pub(super) fn offered(&self) -> Result<Vec<ContentId>, TetherError> {
+        self.content_ids(&keys::all_offered())
     }
 
     /// Returns the size of content of which at least the list is here, in bytes; 0 for other content.
-    pub(super) fn size(&self, content: ContentId) -> Result<u64, SqliteError> {
+    pub(super) fn size(&self, content: ContentId) -> Result<u64, TetherError> {
         Ok(self.list(content)?.map_or(0, |(list, _)| list.size()))
     }
 
     /// Notes that content is not to be put any more, and forgets it unless it is wanted here.
-    pub(super) fn withdraw(&mut self, content: ContentId) -> Result<bool, SqliteError> {
-        let delete = "DELETE FROM handfast_offered WHERE content = ?1";
-        let was_offered = self.write()?.execute(delete, [content.as_bytes()])? > 0;
-        let find = "SELECT 1 FROM handfast_wanted WHERE content = ?1";
-        if was_offered && !self.db.prepare_cached(find)?.exists([content.as_bytes()])? {
+    pub(super) fn withdraw(&mut self, content: ContentId) -> Result<bool, TetherError> {
+        let offered = keys::offered(content);
+        if self.entries.get(&offered)?.is_none() {
+            return Ok(false);
+        }
+        self.entries.delete(offered);
+        if self.wishes(content)?.is_empty() {
             self.remove_content(content)?;
         }
-        Ok(was_offered)
+        Ok(true)
     }
 }

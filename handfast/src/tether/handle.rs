@@ -11,7 +11,7 @@ use handfast_session::{ApiMisuse, Pairing, PairingEvent};
 use rand_core::CryptoRng;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Companion, CompanionApp, Paired, Phone, PhoneApp, PhoneTxn, Role, Tether, TetherError};
+use super::{Companion, CompanionApp, Paired, Phone, PhoneApp, PhoneTxn, Role, Tether, TetherError, Txn};
 
 /// Answers a caller once it is known whether the round of the call was stored.
 pub(super) type Answer = Box<dyn FnOnce(Option<&TetherError>) + Send>;
@@ -148,6 +148,18 @@ impl<A: PhoneApp + 'static> Handle<Phone<A>> {
 }
 
 impl<A: CompanionApp + 'static> Handle<Companion<A>> {
+    /// Runs `change` in a transaction of the companion, and returns its result once that is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tether::change`] and [`Handle::call`].
+    pub async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut A, &mut Txn<'_, A::Event>) -> Result<T, TetherError> + Send + 'static,
+    ) -> Result<T, TetherError> {
+        self.call(|companion, _, _| companion.change(change)).await
+    }
+
     /// Sends a command, as [`Tether::send`]. It is durable when this returns: the phone will run it exactly
     /// once, whatever is lost.
     ///

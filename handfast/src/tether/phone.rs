@@ -18,8 +18,9 @@ use handfast_session::{
 };
 use rand_core::CryptoRng;
 
-use super::store::{Store, Txn};
+use super::store::Store;
 use super::streams::{Moved, Streams};
+use super::txn::Txn;
 use super::{Role, Tether, TetherError, TetherEvent};
 use crate::DeviceRole;
 use crate::host::LinkOf;
@@ -129,7 +130,7 @@ impl<E> PhoneTxn<'_, E> {
     ///
     /// A failure of the store.
     pub fn remove_content(&mut self, content: ContentId) -> Result<(), TetherError> {
-        Ok(self.store.remove_content(content)?)
+        self.store.remove_content(content)
     }
 }
 
@@ -162,10 +163,23 @@ impl<A: PhoneApp> Tether<Phone<A>> {
         now: Timestamp,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, TetherError> {
-        let mut store = Store::open(dir)?;
+        Self::open_phone_with(Store::open(dir)?, app, now, rng)
+    }
+
+    /// Opens the phone in this store; a new store gets a new account.
+    ///
+    /// # Errors
+    ///
+    /// [`TetherError`] if the store cannot be read.
+    pub fn open_phone_with(
+        mut store: Store,
+        app: A,
+        now: Timestamp,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, TetherError> {
         let account = SigningKey::from_bytes(*store.identity("account", rng)?);
         let log = LogId::from_bytes(*store.identity("log", rng)?);
-        store.db.commit()?;
+        let _ = store.entries.commit()?;
         Self::with(store, Phone { app, account, log }, now, rng)
     }
 
@@ -178,17 +192,11 @@ impl<A: PhoneApp> Tether<Phone<A>> {
         &mut self,
         change: impl FnOnce(&mut A, &mut PhoneTxn<'_, A::Event>) -> Result<T, TetherError>,
     ) -> Result<T, TetherError> {
-        self.store.begin_part()?;
-        let mut txn = PhoneTxn(Txn::new(&mut self.store));
-        let changed = change(&mut self.role.app, &mut txn);
-        let events = txn.0.into_events();
-        self.store.end_part(changed.is_ok())?;
-        if changed.is_ok() {
-            for event in events {
-                self.event(TetherEvent::App(event));
-            }
-        }
-        changed
+        self.in_part(|role, txn| {
+            let mut txn = PhoneTxn(txn);
+            let changed = change(&mut role.app, &mut txn);
+            (changed, txn.0)
+        })
     }
 
     /// Begins to pair with the companion that shows this code. The user's next step comes as an event.

@@ -5,33 +5,40 @@
 use bytes::Bytes;
 use handfast_codec::frame::{Collection, Row, RowId};
 use handfast_session::RowDigest;
-use rusqlite::{ToSql, params};
 
-use super::TetherError;
-use super::store::Store;
+use super::store::{Store, number_of};
+use super::{TetherError, keys};
 use crate::sqlite::SqliteError;
 
 /// The number of rows that are read at once to compute a digest.
 const DIGEST_STEP: usize = 1_000;
 
-fn id_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<RowId> {
-    // Every stored id was checked before it was written.
-    Ok(RowId::new(row.get::<_, Vec<u8>>(0)?.into()).unwrap_or_else(|| RowId::from_number(0)))
+/// A row as it is stored.
+struct Stored {
+    /// The number of the collection's snapshots that had begun when it came.
+    snapshot: u64,
+    row: Row,
 }
 
-fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
-    let rev: i64 = row.get(1)?;
-    Ok(Row { id: id_of(row)?, rev: rev.cast_unsigned(), body: Bytes::from(row.get::<_, Vec<u8>>(2)?) })
+impl Stored {
+    fn decode(id: &[u8], value: &[u8]) -> Result<Self, SqliteError> {
+        let (snapshot, rest) = value.split_at_checked(8).ok_or(SqliteError::Damaged)?;
+        let (rev, body) = rest.split_at_checked(8).ok_or(SqliteError::Damaged)?;
+        let id = RowId::new(Bytes::copy_from_slice(id)).ok_or(SqliteError::Damaged)?;
+        let row = Row { id, rev: number_of(rev)?, body: Bytes::copy_from_slice(body) };
+        Ok(Self { snapshot: number_of(snapshot)?, row })
+    }
 }
 
 impl Store {
-    fn rows(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<Row>, TetherError> {
-        let query = format!("SELECT id, rev, body FROM handfast_rows WHERE collection = ?1 AND {condition}");
-        Ok(self.db.prepare_cached(&query)?.query_map(values, read)?.collect::<Result<_, _>>()?)
+    fn stored(&self, collection: &Collection, id: &RowId) -> Result<Option<Stored>, TetherError> {
+        let value = self.entries.get(&keys::row(collection, id.as_bytes()))?;
+        Ok(value.map(|value| Stored::decode(id.as_bytes(), &value)).transpose()?)
     }
 
     pub(super) fn row(&self, collection: &Collection, id: &RowId) -> Result<Option<Row>, TetherError> {
-        Ok(self.rows("id = ?2 AND body <> x''", &[&collection.as_bytes(), &id.as_bytes()])?.pop())
+        let row = self.stored(collection, id)?.map(|stored| stored.row);
+        Ok(row.filter(|row| !row.body.is_empty()))
     }
 
     /// Returns at most `max` rows with ids after `after`, in the order of their ids, without markers.
@@ -41,11 +48,21 @@ impl Store {
         after: Option<&RowId>,
         max: usize,
     ) -> Result<Vec<Row>, TetherError> {
-        let after = after.map(RowId::as_bytes).unwrap_or_default();
-        self.rows(
-            "id > ?2 AND body <> x'' ORDER BY id LIMIT ?3",
-            &[&collection.as_bytes(), &after, &i64::try_from(max).unwrap_or(i64::MAX)],
-        )
+        let all = keys::row(collection, &[]);
+        let end = keys::end_of(&all);
+        let mut from =
+            after.map_or_else(|| all.clone(), |id| keys::after(keys::row(collection, id.as_bytes())));
+        let mut rows = Vec::new();
+        while rows.len() < max {
+            let found = self.entries.scan(&from, &end, max.saturating_sub(rows.len()))?;
+            let Some((last, _)) = found.last() else { break };
+            from = keys::after(last.clone());
+            for (key, value) in found {
+                let Stored { row, .. } = Stored::decode(key.get(all.len()..).unwrap_or_default(), &value)?;
+                rows.extend(Some(row).filter(|row| !row.body.is_empty()));
+            }
+        }
+        Ok(rows)
     }
 
     /// Returns at most `max` rows of later revisions than `after`, in the order of their revisions, with
@@ -56,16 +73,18 @@ impl Store {
         after: u64,
         max: usize,
     ) -> Result<Vec<Row>, TetherError> {
-        self.rows(
-            "rev > ?2 ORDER BY rev LIMIT ?3",
-            &[&collection.as_bytes(), &after.cast_signed(), &i64::try_from(max).unwrap_or(i64::MAX)],
-        )
+        let from = keys::revision(collection, after.saturating_add(1));
+        let found = self.entries.scan(&from, &keys::end_of(&keys::revisions(collection)), max)?;
+        let row = |(_, id): (Vec<u8>, Vec<u8>)| -> Result<Row, TetherError> {
+            let id = RowId::new(id.into()).ok_or(SqliteError::Damaged)?;
+            Ok(self.stored(collection, &id)?.ok_or(SqliteError::Damaged)?.row)
+        };
+        found.into_iter().map(row).collect()
     }
 
     /// Returns the newest revision of all collections.
-    pub(super) fn newest(&self) -> Result<u64, SqliteError> {
-        let query = "SELECT ifnull(max(rev), 0) FROM handfast_rows";
-        Ok(self.db.prepare_cached(query)?.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    pub(super) fn newest(&self) -> Result<u64, TetherError> {
+        self.number(&keys::newest())
     }
 
     /// Returns the digest of a collection, over its rows without markers.
@@ -85,13 +104,19 @@ impl Store {
 
     /// Writes a row unless a newer revision of it is stored. Returns whether it was written.
     pub(super) fn put_row(&mut self, collection: &Collection, row: &Row) -> Result<bool, TetherError> {
-        let put = "INSERT INTO handfast_rows(collection, id, rev, body) VALUES(?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET rev = excluded.rev, body = excluded.body, stale = 0
-             WHERE excluded.rev >= handfast_rows.rev OR handfast_rows.stale";
-        let (id, rev, body) = (row.id.as_bytes(), row.rev.cast_signed(), row.body.as_ref());
-        let written =
-            self.write()?.prepare_cached(put)?.execute(params![collection.as_bytes(), id, rev, body])?;
-        Ok(written > 0)
+        let snapshot = self.number(&keys::snapshots(collection))?;
+        if let Some(stored) = self.stored(collection, &row.id)? {
+            if stored.row.rev > row.rev && stored.snapshot == snapshot {
+                return Ok(false);
+            }
+            self.entries.delete(keys::revision(collection, stored.row.rev));
+        }
+        let value = [&snapshot.to_be_bytes(), &row.rev.to_be_bytes(), row.body.as_ref()].concat();
+        self.entries.put(keys::row(collection, row.id.as_bytes()), value);
+        self.entries.put(keys::revision(collection, row.rev), row.id.as_bytes().to_vec());
+        let newest = self.newest()?.max(row.rev);
+        self.entries.put(keys::newest(), newest.to_be_bytes().to_vec());
+        Ok(true)
     }
 
     /// Deletes a row unless a newer revision of it is stored. Returns whether there was one to delete.
@@ -101,22 +126,32 @@ impl Store {
         id: &RowId,
         rev: u64,
     ) -> Result<bool, TetherError> {
-        let delete = "DELETE FROM handfast_rows WHERE collection = ?1 AND id = ?2 AND rev <= ?3";
-        let values = params![collection.as_bytes(), id.as_bytes(), rev.cast_signed()];
-        Ok(self.write()?.prepare_cached(delete)?.execute(values)? > 0)
+        let Some(stored) = self.stored(collection, id)?.filter(|stored| stored.row.rev <= rev) else {
+            return Ok(false);
+        };
+        self.entries.delete(keys::row(collection, id.as_bytes()));
+        self.entries.delete(keys::revision(collection, stored.row.rev));
+        Ok(true)
     }
 
-    /// Marks all rows of a collection, because a snapshot of it begins.
+    /// Notes that a snapshot of a collection begins: the rows that are stored have to come again.
     pub(super) fn begin_snapshot(&mut self, collection: &Collection) -> Result<(), TetherError> {
-        let mark = "UPDATE handfast_rows SET stale = 1 WHERE collection = ?1";
-        let _ = self.write()?.execute(mark, [collection.as_bytes()])?;
+        let begun = self.number(&keys::snapshots(collection))?.saturating_add(1);
+        self.entries.put(keys::snapshots(collection), begun.to_be_bytes().to_vec());
         Ok(())
     }
 
     /// Deletes the rows that the snapshot did not contain, and returns their ids.
     pub(super) fn end_snapshot(&mut self, collection: &Collection) -> Result<Vec<RowId>, TetherError> {
-        let delete = "DELETE FROM handfast_rows WHERE collection = ?1 AND stale RETURNING id";
-        let mut query = self.write()?.prepare_cached(delete)?;
-        Ok(query.query_map([collection.as_bytes()], id_of)?.collect::<Result<_, _>>()?)
+        let (snapshot, mut gone) = (self.number(&keys::snapshots(collection))?, Vec::new());
+        self.for_each(&keys::row(collection, &[]), |id, value| {
+            let stored = Stored::decode(id, &value)?;
+            gone.extend(Some(stored.row.id).filter(|_| stored.snapshot != snapshot));
+            Ok(())
+        })?;
+        for id in &gone {
+            let _ = self.delete_row(collection, id, u64::MAX)?;
+        }
+        Ok(gone)
     }
 }

@@ -7,7 +7,7 @@ use handfast_codec::frame::Collection;
 use tokio::sync::mpsc;
 
 use super::handle::{Answer, Call, Handle, Request, Step};
-use super::{Companion, CompanionApp, Phone, PhoneApp, Role, Tether, TetherError, TetherEvent};
+use super::{Companion, CompanionApp, Phone, PhoneApp, Role, Store, Tether, TetherError, TetherEvent};
 use crate::driver::{Connector, HostDriver};
 
 /// The number of calls that may wait for the runner before a caller waits.
@@ -48,8 +48,21 @@ pub fn open_phone<A: PhoneApp>(
     app: A,
     connector: Connector,
 ) -> Result<Runner<Phone<A>>, TetherError> {
+    open_phone_with(Store::open(dir)?, app, connector)
+}
+
+/// Opens the phone in this store, as [`open_phone`].
+///
+/// # Errors
+///
+/// As [`open_phone`].
+pub fn open_phone_with<A: PhoneApp>(
+    store: Store,
+    app: A,
+    connector: Connector,
+) -> Result<Runner<Phone<A>>, TetherError> {
     let mut driver = HostDriver::new(connector)?;
-    let tether = Tether::open_phone(dir, app, driver.now(), driver.rng())?;
+    let tether = Tether::open_phone_with(store, app, driver.now(), driver.rng())?;
     Ok(Runner::new(tether, driver))
 }
 
@@ -65,8 +78,22 @@ pub fn open_companion<A: CompanionApp>(
     collections: Vec<Collection>,
     connector: Connector,
 ) -> Result<Runner<Companion<A>>, TetherError> {
+    open_companion_with(Store::open(dir)?, app, collections, connector)
+}
+
+/// Opens the companion in this store, as [`open_companion`].
+///
+/// # Errors
+///
+/// As [`open_companion`].
+pub fn open_companion_with<A: CompanionApp>(
+    store: Store,
+    app: A,
+    collections: Vec<Collection>,
+    connector: Connector,
+) -> Result<Runner<Companion<A>>, TetherError> {
     let mut driver = HostDriver::new(connector)?;
-    let tether = Tether::open_companion(dir, app, collections, driver.now(), driver.rng())?;
+    let tether = Tether::open_companion_with(store, app, collections, driver.now(), driver.rng())?;
     Ok(Runner::new(tether, driver))
 }
 

@@ -23,7 +23,7 @@ const OWN_STREAMS_MAX: usize = 4;
 /// What has become of content.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Moved {
-    /// All of it came, and is here under its final name.
+    /// All of it came, now or before, and is here under its final name.
     Came(ContentId),
     /// The peer has stored all of it.
     Sent(ContentId),
@@ -106,6 +106,8 @@ impl Streams {
         let PutMeta { content, offset, size } = put;
         if let Some(len) = store.stream_len(content)? {
             self.replies.push((id, Reply::Have(len.saturating_sub(offset))));
+            // The application waits for it, whoever brought it.
+            self.moved.push(Moved::Came(content));
             return Ok(());
         }
         // Nothing is kept of a stream that has ended, so each begins at 0.

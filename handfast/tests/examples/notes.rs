@@ -14,13 +14,18 @@ fn notes(dir: &Path) -> BTreeMap<u64, String> {
     // A side may be dead just now, and its log must stay beside the database.
     let keep_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     let _ = conn.set_db_config(keep_log, true).expect("a setting");
-    let mut query = conn.prepare("SELECT id, body FROM handfast_rows").expect("a table");
-    let rows = query.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)));
-    let note = |(id, body): (Vec<u8>, Vec<u8>)| {
+    // The keys of rows are: 2, the length of the collection's name, the name, the row's id. Before a row's text
+    // are two numbers and a content id.
+    let mut query = conn
+        .prepare("SELECT substr(key, 8), substr(value, 49) FROM handfast_tether WHERE substr(key, 1, 7) = ?1")
+        .expect("a table");
+    let note = |row: &rusqlite::Row<'_>| {
+        let (id, text): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
         let id = RowId::new(id.into()).and_then(|id| id.number()).expect("a number");
-        (id, String::from_utf8(body[32..].to_vec()).expect("a text"))
+        Ok((id, String::from_utf8(text).expect("a text")))
     };
-    rows.expect("rows").map(|row| note(row.expect("a row"))).collect()
+    let notes = query.query_map([b"\x02\x05notes"], note).expect("rows");
+    notes.collect::<Result<_, _>>().expect("notes")
 }
 
 /// Waits until both sides have stored so many notes.
