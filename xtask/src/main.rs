@@ -1,5 +1,6 @@
 //! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|old-release|trace|prose|bench`.
 
+mod examples;
 mod figures;
 mod fuzz;
 mod models;
@@ -48,6 +49,8 @@ enum Task {
     Models(models::Options),
     /// Shows which code, tests and vectors stand behind each requirement of the specification.
     Trace(trace::Options),
+    /// Prints how long the library's examples are, and runs them while they are killed.
+    Examples,
     /// Draws the figures of the specification from their texts in `spec/figures`.
     Figures,
     /// Runs the whole system in one process under seeded faults.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Task::OldRelease(options) => old_release::run(&options),
         Task::Models(options) => models::run(&options),
         Task::Trace(options) => trace::run(&options),
+        Task::Examples => examples::run(),
         Task::Figures => figures::run(),
         Task::Sim(options) => sim::run(&options),
         Task::Mutants(options) => vector_mutants::run(&options),

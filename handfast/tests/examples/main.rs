@@ -4,3 +4,4 @@
 mod minimal;
 mod notes;
 mod side;
+mod wallet;

@@ -79,6 +79,17 @@ impl Side {
         panic!("{:?} did not say {start:?} but {heard:#?}", self.words);
     }
 
+    /// Waits for two lines that begin so, in either order.
+    pub(crate) fn hear_both(&self, one: &str, other: &str) {
+        let (end, mut wanted) = (Instant::now() + PATIENCE, vec![one, other]);
+        while !wanted.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|_| panic!("{:?} did not say {wanted:?}", self.words));
+            wanted.retain(|start| !line.starts_with(start));
+        }
+    }
+
     /// Kills it as `kill -9` does, and starts it again.
     pub(crate) fn crash(&mut self) {
         self.child.kill().expect("it runs");
