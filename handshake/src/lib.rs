@@ -40,6 +40,8 @@ pub mod error;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
 pub mod identity;
+#[cfg(feature = "key-log")]
+mod key_log;
 pub mod key_schedule;
 pub mod link;
 pub mod noise;

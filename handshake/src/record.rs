@@ -45,6 +45,12 @@ impl Direction {
         self.bytes = self.bytes.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
     }
 
+    /// Returns the line of the key in a key log.
+    #[cfg(feature = "key-log")]
+    fn key_log_line(&self) -> Option<zeroize::Zeroizing<alloc::string::String>> {
+        self.cipher.as_ref().and_then(CipherState::key_log_line)
+    }
+
     const fn rekey_due(&self) -> bool {
         // req: CHN-007
         self.records >= REKEY_RECORDS || self.bytes >= REKEY_BYTES
@@ -97,6 +103,18 @@ impl Sealer {
     pub const fn rekey_due(&self) -> bool {
         self.0.rekey_due()
     }
+
+    /// Returns the line of this direction's key in a key log; `None` after an error, and for a key that comes
+    /// from no handshake. `tools/README.md` describes the line.
+    ///
+    /// # Security
+    ///
+    /// Whoever has the line reads every record of this direction.
+    #[cfg(feature = "key-log")]
+    #[must_use]
+    pub fn key_log_line(&self) -> Option<zeroize::Zeroizing<alloc::string::String>> {
+        self.0.key_log_line()
+    }
 }
 
 impl Opener {
@@ -142,6 +160,18 @@ impl Opener {
     #[must_use]
     pub const fn rekey_due(&self) -> bool {
         self.0.rekey_due()
+    }
+
+    /// Returns the line of this direction's key in a key log; `None` after an error, and for a key that comes
+    /// from no handshake. `tools/README.md` describes the line.
+    ///
+    /// # Security
+    ///
+    /// Whoever has the line reads every record of this direction.
+    #[cfg(feature = "key-log")]
+    #[must_use]
+    pub fn key_log_line(&self) -> Option<zeroize::Zeroizing<alloc::string::String>> {
+        self.0.key_log_line()
     }
 }
 

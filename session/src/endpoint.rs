@@ -28,6 +28,8 @@ mod verbs_phone;
 mod verbs_web;
 
 use alloc::collections::VecDeque;
+#[cfg(feature = "key-log")]
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -39,6 +41,8 @@ use handfast_codec::ids::MailboxId;
 use handfast_codec::relay::{RECORD_HEADER, RelayFrame};
 use handfast_codec::role::DeviceRole;
 use rand_core::CryptoRng;
+#[cfg(feature = "key-log")]
+use zeroize::Zeroizing;
 
 use crate::attach::{Attach, AttachEvent, AttachTimeout};
 use crate::commit::{Commit, CommitGate, Op};
@@ -47,6 +51,7 @@ use crate::ephemeral::EphemeralLane;
 use crate::error::ApiMisuse;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
+use crate::key_log::KeyLog;
 use crate::outbox::Outbox;
 use crate::output::{Event, LinkState, Output, StreamEvent};
 use crate::queue::pop_front_if;
@@ -90,6 +95,7 @@ pub struct Endpoint<R: Role> {
     /// When the link is dropped if it is still OFFERED or PENDING.
     lapses: Option<Timestamp>,
     dead: bool,
+    key_log: KeyLog,
 }
 
 /// The endpoint of a link on a phone.
@@ -244,6 +250,17 @@ impl<R: Role> Endpoint<R> {
     pub fn transmitted(&mut self, now: Timestamp, bytes: usize) {
         self.tick(now);
         self.ahead = self.ahead.saturating_sub(bytes);
+    }
+
+    /// Returns the next line of the key log, which the application appends to a file: two lines for each
+    /// connection, as soon as it has keys. Call it whenever `poll_output` was called.
+    ///
+    /// # Security
+    ///
+    /// Whoever has both lines reads everything that the connection carries.
+    #[cfg(feature = "key-log")]
+    pub fn poll_key_log(&mut self) -> Option<Zeroizing<String>> {
+        self.key_log.poll()
     }
 
     /// Returns the next thing to do; call it until it returns [`Output::Wait`]. It draws no randomness.

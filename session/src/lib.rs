@@ -48,6 +48,7 @@ mod ephemeral;
 mod error;
 mod inbox;
 mod jitter;
+mod key_log;
 mod keys;
 mod memory;
 mod outbox;

@@ -37,6 +37,7 @@ use crate::attach::{Attach, AttachTimeout};
 use crate::commit::{Commit, CommitGate, Op};
 use crate::error::ApiMisuse;
 use crate::jitter::Jitter;
+use crate::key_log::KeyLog;
 use crate::queue::pop_front_if;
 
 use codes::Message1Budget;
@@ -89,6 +90,7 @@ pub struct Pairing {
     /// On a companion: how many messages 1 its code may still read.
     messages1: Message1Budget,
     keys: Option<Keys>,
+    key_log: KeyLog,
     /// The numbering of commits, once the link's mailbox is known.
     gate: Option<CommitGate>,
     terms: Option<Terms>,
@@ -132,6 +134,7 @@ impl Pairing {
             seat_key: SigningKey::generate(rng),
             messages1: Message1Budget::new(now),
             keys: None,
+            key_log: KeyLog::default(),
             gate: None,
             terms: None,
             deferred: VecDeque::new(),
@@ -317,6 +320,16 @@ impl Pairing {
         Ok(())
     }
 
+    /// Returns the next line of the key log, as [`Endpoint::poll_key_log`](crate::Endpoint::poll_key_log) does.
+    ///
+    /// # Security
+    ///
+    /// Whoever has both lines reads the link records of the attempt.
+    #[cfg(feature = "key-log")]
+    pub fn poll_key_log(&mut self) -> Option<Zeroizing<String>> {
+        self.key_log.poll()
+    }
+
     /// Returns the next thing to do; call it until it returns [`PairingOutput::Wait`].
     pub fn poll_output(&mut self) -> PairingOutput {
         if let Some(output) = self.out.pop_front() {
@@ -336,6 +349,12 @@ impl Pairing {
     fn tick(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
         self.give_way();
+    }
+
+    /// Takes over the keys of the handshake, which is complete.
+    fn take_keys(&mut self, sealer: Sealer, opener: Opener) {
+        self.key_log.note(&sealer, &opener);
+        self.keys = Some(Keys { sealer, opener });
     }
 
     fn wait(&mut self, time: Duration, code: ErrorCode) {

@@ -5,6 +5,8 @@ mod epochs;
 mod flow;
 mod forged;
 mod holders;
+#[cfg(feature = "key-log")]
+mod key_log;
 mod lapse;
 mod life_state;
 mod link_state;

@@ -158,6 +158,15 @@ pub trait Application {
         false
     }
 
+    /// Takes a line of the key log, to append it to a file. Lines are passed on whether or not the round is
+    /// stored: the connection that they are for exists.
+    ///
+    /// # Security
+    ///
+    /// Whoever has the lines of a connection reads everything that it carries.
+    #[cfg(feature = "key-log")]
+    fn log_key(&mut self, _line: &str) {}
+
     /// Does the work of the program that its machines do not do. It is called before they are drained.
     /// Returns whether anything happened.
     ///

@@ -73,6 +73,10 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
             // links during that.
             let Some(mut link) = app.host().links.remove(&id) else { continue };
             let drained = drain_link(app, now, rng, &mut link);
+            #[cfg(feature = "key-log")]
+            while let Some(line) = link.endpoint.poll_key_log() {
+                app.log_key(&line);
+            }
             drop(app.host().links.insert(id, link));
             moved |= drained?;
         }
@@ -142,6 +146,10 @@ fn drain_attempt<P: Application>(app: &mut P, now: Timestamp, id: AttemptId) -> 
     // during that.
     let Some(mut attempt) = app.host().attempts.remove(&id) else { return Ok(false) };
     let moved = drain_pairing(app, now, &mut attempt);
+    #[cfg(feature = "key-log")]
+    while let Some(line) = attempt.pairing.poll_key_log() {
+        app.log_key(&line);
+    }
     drop(app.host().attempts.insert(id, attempt));
     moved
 }

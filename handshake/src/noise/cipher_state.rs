@@ -50,22 +50,45 @@ impl Counter {
 pub struct CipherState {
     k: CipherKey,
     n: Counter,
+    #[cfg(feature = "key-log")]
+    origin: Option<crate::key_log::Origin>,
 }
 
 impl CipherState {
     /// Creates a cipher whose counter starts at 0.
     pub(crate) fn new(k: CipherKey) -> Self {
-        Self { k, n: Counter(0) }
+        Self::starting(k, 0)
+    }
+
+    fn starting(k: CipherKey, n: u64) -> Self {
+        Self {
+            k,
+            n: Counter(n),
+            #[cfg(feature = "key-log")]
+            origin: None,
+        }
     }
 
     #[cfg(feature = "hazmat")]
     pub(crate) fn at(k: CipherKey, n: u64) -> Self {
-        Self { k, n: Counter(n) }
+        Self::starting(k, n)
     }
 
     #[cfg(feature = "hazmat")]
     pub(crate) fn k(&self) -> &CipherKey {
         &self.k
+    }
+
+    /// Notes from which handshake the key comes.
+    #[cfg(feature = "key-log")]
+    pub(crate) fn with_origin(self, origin: crate::key_log::Origin) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// Returns the line of this key in a key log; `None` if the key comes from no handshake.
+    #[cfg(feature = "key-log")]
+    pub(crate) fn key_log_line(&self) -> Option<zeroize::Zeroizing<alloc::string::String>> {
+        self.origin.map(|origin| origin.line(&self.k))
     }
 
     /// Returns the counter's next value, which equals the number of messages encrypted or decrypted so far.
@@ -156,7 +179,7 @@ mod tests {
     use super::*;
 
     fn at(n: u64) -> CipherState {
-        CipherState { k: CipherKey::from_bytes([0x11; 32]), n: Counter(n) }
+        CipherState::starting(CipherKey::from_bytes([0x11; 32]), n)
     }
 
     #[test]

@@ -232,7 +232,25 @@ impl HandshakeState {
     ///
     /// [`HandshakeError::OutOfTurn`] if a message is missing.
     pub fn split(self) -> Result<Split, HandshakeError> {
-        if self.is_finished() { Ok(self.symmetric.split()) } else { Err(HandshakeError::OutOfTurn) }
+        if !self.is_finished() {
+            return Err(HandshakeError::OutOfTurn);
+        }
+        #[cfg(feature = "key-log")]
+        let ephemeral = self.ephemeral_keys();
+        let split = self.symmetric.split();
+        #[cfg(feature = "key-log")]
+        let split = split.with_origin(ephemeral);
+        Ok(split)
+    }
+
+    /// Returns the initiator's and the responder's ephemeral public key.
+    #[cfg(feature = "key-log")]
+    fn ephemeral_keys(&self) -> Option<[DhPublic; 2]> {
+        let (own, peer) = (self.keys.e.public(), self.re?);
+        Some(match self.role {
+            HandshakeRole::Initiator => [own, peer],
+            HandshakeRole::Responder => [peer, own],
+        })
     }
 
     #[cfg(feature = "hazmat")]

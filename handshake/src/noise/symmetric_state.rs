@@ -3,6 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "key-log")]
+use handfast_codec::ids::DhPublic;
 use handfast_codec::limits::TAG_LEN;
 use hkdf::HmacImpl;
 use hmac::Hmac;
@@ -11,6 +13,8 @@ use zeroize::Zeroizing;
 
 use super::cipher_state::{CipherState, Tag};
 use crate::error::HandshakeError;
+#[cfg(feature = "key-log")]
+use crate::key_log::Origin;
 use crate::secret::{ChainingKey, CipherKey, Psk, Rs};
 
 /// The results of a finished handshake.
@@ -24,6 +28,20 @@ pub struct Split {
     pub responder_to_initiator: CipherState,
     /// The third output of `Split`, from which the later keys of the link are derived.
     pub rs: Rs,
+}
+
+#[cfg(feature = "key-log")]
+impl Split {
+    /// Notes from which handshake the keys come: the initiator's and the responder's ephemeral key.
+    pub(super) fn with_origin(self, ephemeral: Option<[DhPublic; 2]>) -> Self {
+        let Some([initiator, responder]) = ephemeral else { return self };
+        let origin = |from_initiator| Origin { initiator, responder, from_initiator };
+        Self {
+            initiator_to_responder: self.initiator_to_responder.with_origin(origin(true)),
+            responder_to_initiator: self.responder_to_initiator.with_origin(origin(false)),
+            ..self
+        }
+    }
 }
 
 impl fmt::Debug for Split {

@@ -156,7 +156,7 @@ impl PhoneEndpoint {
                 let op = put_phone_ratchet(&phone.ratchet);
                 let verdict = verdict(&peer, &block);
                 self.note_put_back(verdict);
-                let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+                let keys = self.take_keys(connection.sealer, connection.opener);
                 let kind = Resuming { verdict, own: block, peer, pending, h: connection.h };
                 self.await_confirm(keys, Confirm::Resume(Box::new(kind)));
                 let frame = RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode();
@@ -170,7 +170,7 @@ impl PhoneEndpoint {
     fn answer_apart(&mut self, received: Received, kind: Confirm) {
         let reply = kk2(received.version, None, true);
         let Ok((connection, message)) = received.answer(&reply) else { return };
-        let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+        let keys = self.take_keys(connection.sealer, connection.opener);
         self.await_confirm(keys, kind);
         self.send_handshake(RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode());
     }
@@ -180,7 +180,7 @@ impl PhoneEndpoint {
         let in_step = self.side.ratchet.find(&held).is_some();
         let reply = kk2(received.version, None, false);
         let Ok((connection, message)) = received.answer(&reply) else { return };
-        let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+        let keys = self.take_keys(connection.sealer, connection.opener);
         self.await_confirm(keys, Confirm::Recover { held, in_step });
         self.send_handshake(RelayFrame::Data { kind: DataKind::KK2, body: Bytes::from(message) }.encode());
     }

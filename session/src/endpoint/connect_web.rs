@@ -180,7 +180,7 @@ impl CompanionEndpoint {
             Ok(read) => read,
             Err(error) => return self.attempt_failed(error.code()),
         };
-        let keys = Keys { sealer: connection.sealer, opener: connection.opener };
+        let keys = self.take_keys(connection.sealer, connection.opener);
         match (block, &reply) {
             // This companion may be a copy, and a copy must not change to the next psk.
             // req: HSK-028

@@ -103,6 +103,12 @@ pub(super) struct Resuming {
 }
 
 impl<R: Role> Endpoint<R> {
+    /// Takes over the keys of a handshake that is complete.
+    pub(super) fn take_keys(&mut self, sealer: Sealer, opener: Opener) -> Keys {
+        self.key_log.note(&sealer, &opener);
+        Keys { sealer, opener }
+    }
+
     /// Enters the state in which records flow. `proven` tells whether the peer has shown that it has the
     /// keys.
     pub(super) fn go_live(&mut self, keys: Keys, verdict: Verdict, proven: bool, sending: Sending) {

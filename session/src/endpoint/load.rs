@@ -27,6 +27,7 @@ use crate::ephemeral::EphemeralLane;
 use crate::error::LoadError;
 use crate::inbox::Inbox;
 use crate::jitter::Jitter;
+use crate::key_log::KeyLog;
 use crate::keys;
 use crate::memory::LinkRowsTxn;
 use crate::outbox::Outbox;
@@ -392,6 +393,7 @@ impl<R: Role> Endpoint<R> {
             ahead: 0,
             lapses: kept_for(status).map(|kept| now.plus(kept)),
             dead: false,
+            key_log: KeyLog::default(),
         })
     }
 

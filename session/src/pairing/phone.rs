@@ -16,7 +16,7 @@ use handfast_handshake::pairing;
 use handfast_handshake::pairing::phone::{AwaitApproval, AwaitMessage2, CodeConfirmed, GrantedTerms};
 use rand_core::CryptoRng;
 
-use super::{ACCEPT_MAX, APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, Pairing, PairingEvent, Side};
+use super::{ACCEPT_MAX, APPROVAL_MAX, CODE_MAX, Deferred, MESSAGE_MAX, Pairing, PairingEvent, Side};
 use crate::endpoint::{active_row, phone_rows};
 use crate::error::ApiMisuse;
 
@@ -181,7 +181,7 @@ impl Pairing {
         match state.approve(code, account, granted, rng) {
             Ok((offered, message)) => {
                 let terms = offered.link.terms.clone();
-                self.keys = Some(Keys { sealer: offered.sealer, opener: offered.opener });
+                self.take_keys(offered.sealer, offered.opener);
                 // The companion may store this link as soon as it has message 3, so the phone must know the
                 // link after a crash. Until the link is ACTIVE, the companion gets nothing but the account's
                 // name and key.

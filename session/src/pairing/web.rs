@@ -16,7 +16,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::codes::ShownCodes;
-use super::{APPROVAL_MAX, CODE_MAX, Deferred, Keys, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side};
+use super::{APPROVAL_MAX, CODE_MAX, Deferred, MESSAGE_MAX, NN_MAX, Pairing, PairingEvent, Side};
 use crate::endpoint::{active_row, web_rows};
 use crate::error::ApiMisuse;
 
@@ -110,7 +110,7 @@ impl Pairing {
             WebState::Shown(code, claims, codes) => self.message1(rng, *code, claims, codes, message),
             WebState::AwaitMessage3(state) => match state.read(message) {
                 Ok((state, sealer, opener)) => {
-                    self.keys = Some(Keys { sealer, opener });
+                    self.take_keys(sealer, opener);
                     self.set_web(WebState::AwaitCertificate(Box::new(state)));
                     self.wait(MESSAGE_MAX, ErrorCode::TIMEOUT);
                 }

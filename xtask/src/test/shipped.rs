@@ -9,12 +9,15 @@ use crate::command::{self, TEST_BUILD};
 use crate::workspace;
 
 /// Features that no shipped build may have.
-const FOR_TESTS: [&str; 5] = ["hazmat", "testing", "failpoints", "store-suite", "store-suite-files"];
+const FOR_TESTS: [&str; 6] =
+    ["hazmat", "testing", "failpoints", "key-log", "store-suite", "store-suite-files"];
 
 /// The file with the guard, and the modules that a feature for tests switches on: each calls the guard.
 const GUARD: &str = "codec/src/test_builds.rs";
-const GUARDED: [(&str, &str); 3] = [
+const GUARDED: [(&str, &str); 5] = [
     ("handshake/src/hazmat.rs", "hazmat"),
+    ("handshake/src/key_log.rs", "key-log"),
+    ("programs/src/key_log.rs", "key-log"),
     ("programs/src/kill.rs", "failpoints"),
     ("reference-relay/src/failpoint.rs", "failpoints"),
 ];
