@@ -36,6 +36,11 @@ pub fn run_program<A: Parser>(name: &str, run: impl FnOnce(A) -> anyhow::Result<
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
         .init();
+    #[cfg(feature = "key-log")]
+    if let Err(error) = super::key_log::open_key_log(name) {
+        complain(&format!("{name}: {}", reason(&error)));
+        return ExitCode::FAILURE;
+    }
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

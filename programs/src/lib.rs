@@ -18,6 +18,8 @@ mod inbox;
 #[cfg(test)]
 mod io_thread;
 mod jobs;
+#[cfg(feature = "key-log")]
+mod key_log;
 mod kill;
 mod lines;
 mod media_dir;
@@ -44,6 +46,8 @@ pub use dir::{DirLock, DirLockError, write_file};
 pub use ending::{Unwritable, complain, reason, told};
 pub use inbox::Inbox;
 pub use jobs::{FILE_JOBS_MAX, FILE_STALL_MAX, FileJobError, FileJobs, Progress};
+#[cfg(feature = "key-log")]
+pub use key_log::log_key;
 #[doc(hidden)]
 #[cfg(feature = "failpoints")]
 pub use kill::passed as kill_point_passed;

@@ -28,6 +28,11 @@ impl Application for App {
         &mut self.host
     }
 
+    #[cfg(feature = "key-log")]
+    fn log_key(&mut self, line: &str) {
+        handfast_programs::log_key(line);
+    }
+
     fn is_final(error: &StoreError) -> bool {
         error.is_final()
     }
