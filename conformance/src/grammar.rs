@@ -4,6 +4,7 @@
 //! compared with the codec in `tests/grammar.rs`, so that the text and the code cannot drift apart.
 
 mod decode;
+mod lua;
 mod parse;
 mod source;
 pub(crate) mod tree;

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod damaged;
 mod derive;
 mod describe;
+pub mod dissector;
 pub mod example;
 mod fields;
 pub mod grammar;

@@ -1,5 +1,6 @@
 //! The tests of the crate from outside, as one program: building and linking one is quicker than eight.
 
+mod dissector;
 mod edge_points;
 mod ends;
 mod grammar;

@@ -290,7 +290,7 @@ fn case(t: &mut Tokens) -> Result<(u64, Case)> {
 }
 
 /// The names that a definition uses.
-fn names(definition: &Definition) -> Vec<String> {
+pub(super) fn names(definition: &Definition) -> Vec<String> {
     fn of_kind(kind: &Kind) -> Option<String> {
         match kind {
             Kind::Named(name) => Some(name.clone()),
