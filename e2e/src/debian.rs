@@ -31,6 +31,7 @@ pub fn ensure_installed(packages: &[&str], is_there: impl Fn() -> bool) -> Resul
 }
 
 /// Returns whether this user may install packages.
-fn is_root() -> bool {
+#[must_use]
+pub fn is_root() -> bool {
     command::output(&mut command::program("id", ["-u"])).is_ok_and(|id| id.trim() == "0")
 }

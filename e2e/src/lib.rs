@@ -6,6 +6,7 @@
 pub mod browser;
 pub mod command;
 pub mod debian;
+pub mod dissector;
 pub mod engine;
 pub mod old_release;
 pub mod processes;

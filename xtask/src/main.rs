@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use handfast_e2e::{browser, command, debian, old_release, processes, workspace};
+use handfast_e2e::{browser, command, debian, dissector, old_release, processes, workspace};
 
 /// Tasks of the Handfast workspace.
 #[derive(Parser, Debug)]
@@ -65,6 +65,8 @@ enum Task {
     Sbom(sbom::Options),
     /// Plays a story with the page as the companion, in Chromium.
     PageTest(browser::Options),
+    /// Captures a run of relay, phone and companion, and lets tshark show it with the dissector of `tools`.
+    Dissector(dissector::Options),
     /// Prints figures of memory, round trips and speed.
     Bench {
         /// Figures of the page in Chromium, in place of those of the machines.
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Task::Page(options) => page::run(&options),
         Task::Sbom(options) => sbom::run(&options),
         Task::PageTest(options) => browser::run(&options, engine),
+        Task::Dissector(options) => dissector::run(&options).map(|()| true),
         Task::Bench { what: None } => bench(),
         Task::Bench { what: Some(_) } => browser::bench::run(engine),
         Task::Prose(options) => prose::run(&options),

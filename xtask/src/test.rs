@@ -24,6 +24,7 @@ use beside::Beside;
 
 use crate::packages::{self, Group};
 use crate::{command, fuzz, models, patches, program_mutants, sbom, sim, trace, vector_mutants, workspace};
+use handfast_e2e::dissector;
 use handfast_e2e::processes::build;
 
 /// What to run.
@@ -244,7 +245,7 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
 }
 
 /// What needs a browser, a fuzzer, a model checker or a second build of everything, and minutes.
-fn full_steps() -> [Step; 4] {
+fn full_steps() -> [Step; 5] {
     let mutants = || vector_mutants::in_turn().map(|()| Done::Passed);
     let smoke = || fuzz::run(&fuzz::Options { seconds: 10, target: None }).map(|_| Done::Passed);
     let models = || models::run(&models::Options { symbolic: false }).map(|_| Done::Passed);
@@ -252,8 +253,17 @@ fn full_steps() -> [Step; 4] {
         Step::new("vectors: the mutants of the day are caught", mutants),
         Step::new("fuzz smoke, 10 s a target", smoke),
         Step::new("models, and each rule patched out", models),
+        Step::new("the dissector: a captured run, in tshark", captured).needs(PROGRAMS),
         Step::beside("the page in Chromium", &["page-test"]),
     ]
+}
+
+/// The dissector, where packets may be captured.
+fn captured() -> Result<Done> {
+    if let Some(reason) = dissector::missing()? {
+        return Ok(Done::Skipped(reason));
+    }
+    dissector::check(true, None).map(|()| Done::Passed)
 }
 
 fn words(line: &str) -> Vec<String> {

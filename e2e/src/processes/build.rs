@@ -9,6 +9,9 @@ use crate::{command, workspace};
 /// The packages of the programs.
 pub const PACKAGES: [&str; 3] = ["reference-relay", "reference-phone", "reference-web"];
 
+/// The feature with which devices write the keys of their connections to a file, if their environment names one.
+const KEY_LOG: &str = ",reference-phone/key-log,reference-web/key-log";
+
 /// What the relay of these programs is told: that of an older release knows no such words.
 const RELAY_WORDS: &[&str] = &["--page", "embedded"];
 
@@ -52,9 +55,11 @@ pub fn build(failpoints: bool) -> Result<Programs> {
         let _ = build.args(["--package", package]);
     }
     if failpoints {
-        let features = PACKAGES.map(|package| format!("{package}/failpoints")).join(",");
+        let features = PACKAGES.map(|package| format!("{package}/failpoints")).join(",") + KEY_LOG;
         let _ = build.args(["--features", &features]);
-        println!("The programs are built with the feature `failpoints`, which no shipped build has.");
+        println!(
+            "The programs are built with the features `failpoints` and `key-log`, which no shipped build has."
+        );
     }
     command::run(&mut build)?;
     Programs::in_folder(&workspace::target().join("debug"), RELAY_WORDS)

@@ -23,6 +23,8 @@ const READY_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// The variable that names the kill point at which a `failpoints` build ends itself.
 const KILL_AT: &str = "HANDFAST_KILL_AT";
+/// The variable that names the file to which a `key-log` build appends keys.
+const KEY_LOG: &str = "HANDFAST_KEY_LOG";
 
 /// Which program a device is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub(crate) struct Device {
     relay_name: String,
     keeper: Keeper,
     process: Option<Process>,
+    key_log: Option<PathBuf>,
 }
 
 /// Picks a port of 127.0.0.1 that is free now.
@@ -82,7 +85,13 @@ impl Device {
             relay_name,
             keeper: keeper.clone(),
             process: None,
+            key_log: None,
         })
+    }
+
+    /// From the next start on, the keys of its connections are appended to this file.
+    pub(crate) fn log_keys(&mut self, file: &Path) {
+        self.key_log = Some(file.to_owned());
     }
 
     /// Returns the name in logs and messages.
@@ -196,7 +205,10 @@ impl Device {
             Kind::Phone => command.arg("--data").arg(&self.dir).args(["--developer", "--allow-relay", relay]),
             Kind::Web => command.arg("--data").arg(&self.dir).args(["--relay", relay]),
         };
-        let _ = command.env_remove(KILL_AT).env("RUST_LOG", LOG_LEVEL);
+        let _ = command.env_remove(KILL_AT).env_remove(KEY_LOG).env("RUST_LOG", LOG_LEVEL);
+        if let Some(file) = &self.key_log {
+            let _ = command.env(KEY_LOG, file);
+        }
         command
     }
 

@@ -93,6 +93,11 @@ impl World {
         })
     }
 
+    /// Returns the name of the relay, which is its address.
+    pub(crate) fn relay_name(&self) -> &str {
+        &self.relay_name
+    }
+
     /// The address of the relay's page.
     pub(crate) fn page(&self) -> String {
         format!("http://{}/", self.relay_name)
