@@ -12,7 +12,7 @@ use crate::slim::slim;
 /// The one file that the page cannot do without and that is not in the repository.
 pub(crate) const ENGINE: &str = "pkg/handfast_bg.wasm";
 /// Of these endings are the files that are served.
-const ENDINGS: [&str; 4] = ["js", "css", "svg", "wasm"];
+const ENDINGS: [&str; 5] = ["js", "css", "svg", "wasm", "txt"];
 
 /// What a server needs to serve the page.
 #[derive(Debug)]

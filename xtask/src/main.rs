@@ -4,6 +4,7 @@ mod examples;
 mod figures;
 mod fuzz;
 mod models;
+mod notices;
 #[path = "../../reference-relay/build/pack.rs"]
 mod pack;
 mod packages;
@@ -63,6 +64,8 @@ enum Task {
     Page(page::Options),
     /// Writes the list of all packages that the programs are built from, in the JSON of `CycloneDX`.
     Sbom(sbom::Options),
+    /// Writes the licences of all that is compiled into a package, for whoever passes it on.
+    Notices(notices::Options),
     /// Plays a story with the page as the companion, in Chromium.
     PageTest(browser::Options),
     /// Captures a run of relay, phone and companion, and lets tshark show it with the dissector of `tools`.
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Task::Wasm(options) => wasm::run(&options),
         Task::Page(options) => page::run(&options),
         Task::Sbom(options) => sbom::run(&options),
+        Task::Notices(options) => notices::run(&options),
         Task::PageTest(options) => browser::run(&options, engine),
         Task::Dissector(options) => dissector::run(&options).map(|()| true),
         Task::Bench { what: None } => bench(),

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256, Sha384};
 
 use crate::pack::{ENGINE, Packed, has_ending, pack};
-use crate::{wasm, workspace};
+use crate::{notices, wasm, workspace};
 
 /// The names and hashes of all files, as `sha256sum --check` reads them.
 const MANIFEST: &str = "manifest.sha256";
@@ -52,7 +52,13 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if !options.keep_engine || !page.join(ENGINE).is_file() {
         let _ = wasm::run(&wasm::Options::default())?;
     }
-    let files = folder(&pack(&page)?, &relays)?;
+    let packed = pack(&page)?;
+    ensure!(
+        packed.files.iter().any(|(name, _)| name.ends_with(notices::FILE)),
+        "the engine was built without {}: run `cargo xtask wasm`",
+        notices::FILE
+    );
+    let files = folder(&packed, &relays)?;
     write(out, &files)?;
     print!("{}", String::from_utf8_lossy(files.get(MANIFEST).map_or(&[][..], Vec::as_slice)));
     println!("\n{} files are in {}.\n\n{}", files.len(), out.display(), serve::words(relay));

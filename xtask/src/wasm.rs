@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use handfast_e2e::engine::{COMPRESSED_MAX, compressed_len, package};
 
-use crate::{command, workspace};
+use crate::{command, notices, workspace};
 use toolchain::Toolchain;
 pub(crate) use toolchain::{is_wrapper as is_rustc_wrapper, wrap as wrap_rustc};
 
@@ -42,6 +42,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let mut bindgen = command::cargo(["run", "--quiet", "--locked", "--package", "xtask-bindgen", "--"]);
     command::run(bindgen.arg(&module).arg(&package).arg("handfast"))?;
     copy(&workspace::root().join(SOURCE), &package)?;
+    let notices = notices::make(&notices::Options::of(PACKAGE, Some(TARGET)))?;
+    std::fs::write(package.join(notices::FILE), notices)?;
     measure(&package.join("handfast_bg.wasm"))
 }
 

@@ -86,13 +86,14 @@ const NOT_BUILT: &str =
 ";
 
 /// Media types by file extension; files with other extensions are not served.
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 8] = [
     ("html", "text/html; charset=utf-8"),
     ("js", "text/javascript; charset=utf-8"),
     ("css", "text/css; charset=utf-8"),
     ("svg", "image/svg+xml"),
     ("wasm", "application/wasm"),
     ("json", "application/json"),
+    ("txt", "text/plain; charset=utf-8"),
     ("sha256", "text/plain; charset=utf-8"),
 ];
 
@@ -394,7 +395,7 @@ mod tests {
         }
         put("handfast.json", "{\"relay\": \"a.example\"}");
         put("assets/0a/x.js", "x");
-        put("notes.txt", "not served");
+        put("notes.md", "not served");
         std::os::unix::fs::symlink("/etc/hostname", folder.join("hosts.json")).expect("a link");
         let page = load().expect("a page");
         assert_eq!(page.files.keys().collect::<Vec<_>>(), ["assets/0a/x.js", "handfast.json", "index.html"]);
