@@ -4,6 +4,7 @@
 //! specifies the layouts. Decoders read whole items, accept exactly one encoding of each value, and return
 //! slices of the input instead of copies. Nothing here reads a clock or a socket, or draws a random number.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(

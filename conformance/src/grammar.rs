@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Map, Value};
 
 /// The text of the grammar.
-pub const WIRE: &str = include_str!("../../spec/wire.tls");
+pub const WIRE: &str = include_str!("../spec/wire.tls");
 
 /// Every definition of a grammar.
 #[derive(Debug)]

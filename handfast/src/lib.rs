@@ -4,6 +4,7 @@
     doc = "The machines of [`session`], for the application's own loop, and what the features add. See the README."
 )]
 #![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "wasm")), no_std)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 
@@ -21,6 +22,10 @@ pub mod content_files;
 pub mod driver;
 pub mod hex;
 pub mod host;
+// In the documentation alone, and with the features whose items it links.
+#[cfg(all(doc, feature = "sqlite", feature = "tokio"))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
+pub mod manual;
 pub mod media_type;
 #[cfg(any(feature = "tokio", feature = "wasm"))]
 mod rng;

@@ -13,6 +13,7 @@
 //! Every step of a handshake consumes the state before it. A step that fails has wiped its keys, and returns
 //! a [`HandshakeError`] with one code for the wire and a more precise one for this device.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(

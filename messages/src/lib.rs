@@ -6,6 +6,7 @@
 //! milliseconds since 1970, and only for display. Nothing here reads a clock or a socket, or draws a random
 //! number.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(

@@ -13,6 +13,7 @@
 //!
 //! If a transaction fails, drop the machine and load it again: all that matters is in the store.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(

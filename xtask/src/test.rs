@@ -5,11 +5,13 @@ mod checkers;
 mod circles;
 mod conformance;
 mod deny;
+mod docs_rs;
 mod faults;
 mod floors;
 mod inner;
 mod licences;
 mod listed;
+mod packed;
 mod python;
 mod retired;
 mod scripts;
@@ -245,11 +247,15 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
 }
 
 /// What needs a browser, a fuzzer, a model checker or a second build of everything, and minutes.
-fn full_steps() -> [Step; 5] {
+fn full_steps() -> Vec<Step> {
     let mutants = || vector_mutants::in_turn().map(|()| Done::Passed);
     let smoke = || fuzz::run(&fuzz::Options { seconds: 10, target: None }).map(|_| Done::Passed);
     let models = || models::run(&models::Options { symbolic: false }).map(|_| Done::Passed);
-    [
+    vec![
+        Step::new("packages: what is published, built from its packed files", || {
+            packed::check().map(|()| Done::Passed)
+        }),
+        Step::new("documentation of handfast as docs.rs builds it", docs_rs::check),
         Step::new("vectors: the mutants of the day are caught", mutants),
         Step::new("fuzz smoke, 10 s a target", smoke),
         Step::new("models, and each rule patched out", models),

@@ -2,21 +2,21 @@
 
 /// The files that have requirements, in the order of the specification.
 const TEXTS: &[&str] = &[
-    include_str!("../../../spec/conventions.md"),
-    include_str!("../../../spec/qr.md"),
-    include_str!("../../../spec/relay.md"),
-    include_str!("../../../spec/handshake.md"),
-    include_str!("../../../spec/certificates.md"),
-    include_str!("../../../spec/records.md"),
-    include_str!("../../../spec/frames.md"),
-    include_str!("../../../spec/delivery.md"),
-    include_str!("../../../spec/streams.md"),
-    include_str!("../../../spec/messages.md"),
-    include_str!("../../../spec/timers.md"),
-    include_str!("../../../spec/errors.md"),
-    include_str!("../../../spec/limits.md"),
-    include_str!("../../../spec/registries.md"),
-    include_str!("../../../spec/security.md"),
+    include_str!("../../spec/conventions.md"),
+    include_str!("../../spec/qr.md"),
+    include_str!("../../spec/relay.md"),
+    include_str!("../../spec/handshake.md"),
+    include_str!("../../spec/certificates.md"),
+    include_str!("../../spec/records.md"),
+    include_str!("../../spec/frames.md"),
+    include_str!("../../spec/delivery.md"),
+    include_str!("../../spec/streams.md"),
+    include_str!("../../spec/messages.md"),
+    include_str!("../../spec/timers.md"),
+    include_str!("../../spec/errors.md"),
+    include_str!("../../spec/limits.md"),
+    include_str!("../../spec/registries.md"),
+    include_str!("../../spec/security.md"),
 ];
 
 /// A section and its requirements, in their order.
