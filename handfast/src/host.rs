@@ -13,6 +13,114 @@
 //!
 //! There is no socket, clock, thread or hidden randomness: sockets are numbers, and time and randomness are
 //! parameters.
+//!
+//! ```
+//! use handfast::codec::ids::MailboxId;
+//! use handfast::host::{Application, AttemptOf, HostOf, Incomplete, Link, LinkOf, LostOf, settle};
+//! use handfast::session::{
+//!     Commit, CompanionEndpoint, Event, LoadError, MemoryStore, Message, PairingEvent, role,
+//! };
+//! use handfast::{ErrorCode, Timestamp};
+//! use rand_core::CryptoRng;
+//! use std::time::Duration;
+//!
+//! /// A companion that keeps its links in memory, and reports each message.
+//! #[derive(Default)]
+//! struct Listener {
+//!     host: HostOf<Self>,
+//!     store: MemoryStore,
+//! }
+//!
+//! #[derive(Debug)]
+//! enum Failure {
+//!     Load(LoadError),
+//!     Incomplete,
+//!     Commit,
+//! }
+//!
+//! impl From<Incomplete> for Failure {
+//!     fn from(_: Incomplete) -> Self {
+//!         Self::Incomplete
+//!     }
+//! }
+//!
+//! impl Application for Listener {
+//!     type Role = role::Companion;
+//!     type Link = ();
+//!     type Attempt = ();
+//!     type Event = Message;
+//!     type Error = Failure;
+//!
+//!     fn host(&mut self) -> &mut HostOf<Self> {
+//!         &mut self.host
+//!     }
+//!
+//!     fn load(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), Failure> {
+//!         for id in self.store.links() {
+//!             let endpoint = CompanionEndpoint::load(&self.store.link_rows(id), now, rng).map_err(Failure::Load)?;
+//!             self.host.add_link(Link::new(now, id, endpoint, ()));
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     fn deliver(
+//!         &mut self,
+//!         _: Timestamp,
+//!         _: &mut dyn CryptoRng,
+//!         _: &mut LinkOf<Self>,
+//!         message: Message,
+//!     ) -> Result<(), Failure> {
+//!         self.host.event(message);
+//!         Ok(())
+//!     }
+//!
+//!     fn on_event(&mut self, _: Timestamp, _: &mut LinkOf<Self>, _: Event) -> Result<(), Failure> {
+//!         Ok(())
+//!     }
+//!
+//!     fn on_pairing_event(
+//!         &mut self,
+//!         _: Timestamp,
+//!         _: &mut AttemptOf<Self>,
+//!         _: PairingEvent,
+//!     ) -> Result<(), Failure> {
+//!         Ok(()) // a real one shows digits and asks for some
+//!     }
+//!
+//!     fn attempt_over(
+//!         &mut self,
+//!         now: Timestamp,
+//!         rng: &mut dyn CryptoRng,
+//!         _: &AttemptOf<Self>,
+//!         _: Result<MailboxId, ErrorCode>,
+//!     ) -> Result<(), Failure> {
+//!         self.load(now, rng) // the new link, if there is one
+//!     }
+//!
+//!     fn apply(&mut self, _: Timestamp, _: Option<&AttemptOf<Self>>, commit: &Commit) -> Result<(), Failure> {
+//!         // A store on a disk keeps the transaction open until `commit`.
+//!         let mut txn = self.store.begin();
+//!         commit.apply(&mut txn).map_err(|_| Failure::Commit)?;
+//!         txn.commit();
+//!         Ok(())
+//!     }
+//!
+//!     fn commit(&mut self, _: Timestamp) -> Result<bool, Failure> {
+//!         Ok(false)
+//!     }
+//!
+//!     fn failed(&mut self, _: Timestamp, _: LostOf<Self>, error: &Failure, pause: Duration) {
+//!         println!("{error:?}, next try in {pause:?}");
+//!     }
+//! }
+//!
+//! /// After each batch of inputs: `settled.outputs` says what to do with the sockets.
+//! fn round(listener: &mut Listener, now: Timestamp, rng: &mut dyn CryptoRng) -> Result<(), Failure> {
+//!     let settled = settle(listener, now, rng)?;
+//!     println!("{} things to do", settled.outputs.len());
+//!     Ok(())
+//! }
+//! ```
 
 mod application;
 mod backoff;

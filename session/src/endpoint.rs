@@ -99,9 +99,76 @@ pub struct Endpoint<R: Role> {
 }
 
 /// The endpoint of a link on a phone.
+///
+/// ```
+/// use bytes::Bytes;
+/// use handfast_codec::Timestamp;
+/// use handfast_session::{Message, MemoryStore, Output, PhoneEndpoint, Repeat};
+///
+/// /// Does what the machine says until it waits. The frames are for its socket.
+/// fn drain(
+///     phone: &mut PhoneEndpoint,
+///     now: Timestamp,
+///     store: &mut MemoryStore,
+/// ) -> Result<(Vec<Bytes>, Option<Timestamp>), Box<dyn std::error::Error>> {
+///     let mut frames = Vec::new();
+///     loop {
+///         // A real store's transaction; what the application writes goes into it, too.
+///         let mut txn = store.begin();
+///         let mut commits = match phone.poll_output() {
+///             Output::Persist(commit) => vec![commit],
+///             Output::Deliver { message, commit } => match message {
+///                 Message::Command { key, body } => {
+///                     // .. the effect of the command ..
+///                     let answer = phone.answer(now, key, &body, Repeat::Answer)?;
+///                     vec![commit, answer]
+///                 }
+///                 _ => vec![commit],
+///             },
+///             Output::Transmit(frame) => {
+///                 frames.push(frame);
+///                 continue;
+///             }
+///             Output::Event(_event) => continue, // `Connect` and `Disconnect` are for the socket
+///             Output::Wait(deadline) => return Ok((frames, deadline)),
+///             _ => continue,
+///         };
+///         commits.iter().try_for_each(|commit| commit.apply(&mut txn))?;
+///         txn.commit();
+///         // Durable: now the machine may release what depends on it.
+///         commits.drain(..).try_for_each(|commit| phone.committed(now, commit))?;
+///     }
+/// }
+/// ```
 pub type PhoneEndpoint = Endpoint<Phone>;
 
 /// The endpoint of a link on a companion.
+///
+/// A command that is sent, from the user's act on. Everything else is driven as a [`PhoneEndpoint`] is.
+///
+/// ```
+/// use bytes::Bytes;
+/// use handfast_codec::Timestamp;
+/// use handfast_codec::ids::CommandKey;
+/// use handfast_session::{CompanionEndpoint, MemoryStore};
+///
+/// /// `key` is 16 random bytes, drawn for this act of the user and for no other.
+/// fn order(
+///     companion: &mut CompanionEndpoint,
+///     now: Timestamp,
+///     store: &mut MemoryStore,
+///     key: CommandKey,
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     let commit = companion.send(now, key, &Bytes::from("milk"))?;
+///     let mut txn = store.begin();
+///     // .. the row that shows the user that it was ordered ..
+///     commit.apply(&mut txn)?;
+///     txn.commit();
+///     // It will run once on the phone, whatever happens now. `poll_output` has the frame to send.
+///     companion.committed(now, commit)?;
+///     Ok(())
+/// }
+/// ```
 pub type CompanionEndpoint = Endpoint<Companion>;
 
 /// The queues of messages, rows, slots and streams.

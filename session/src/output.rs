@@ -248,6 +248,43 @@ pub enum SyncEvent {
 }
 
 /// An event of a stream.
+///
+/// A receiver of bytes that have no checks of their own; the crate `handfast-media` has those for files:
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::{Seek, SeekFrom, Write};
+///
+/// use handfast_codec::Timestamp;
+/// use handfast_session::{Commit, CompanionEndpoint, StreamEvent};
+///
+/// /// Writes what comes. Returns the commit to store, after which the sender may forget the bytes.
+/// fn receive(
+///     endpoint: &mut CompanionEndpoint,
+///     now: Timestamp,
+///     event: &StreamEvent,
+///     file: &mut File,
+///     last: &mut u64,
+/// ) -> Result<Option<Commit>, Box<dyn std::error::Error>> {
+///     match event {
+///         StreamEvent::Data { id, offset, bytes } => {
+///             let _ = file.seek(SeekFrom::Start(*offset))?;
+///             file.write_all(bytes)?;
+///             *last = offset + u64::try_from(bytes.len())?;
+///             file.sync_data()?;
+///             // All but the last byte: that one is the answer to the end of the stream.
+///             Ok(Some(endpoint.stream_durable(now, *id, *last - 1)?))
+///         }
+///         // .. compare the hash ..
+///         StreamEvent::Fin { id, .. } => Ok(Some(endpoint.stream_durable(now, *id, *last)?)),
+///         StreamEvent::Resumed { offset, .. } => {
+///             *last = *offset;
+///             Ok(None)
+///         }
+///         _ => Ok(None),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamEvent {

@@ -83,6 +83,48 @@ struct Keys {
 }
 
 /// One pairing attempt, from the QR code to a stored link.
+///
+/// ```
+/// use handfast_codec::qr::QrOffer;
+/// use handfast_codec::{RelayName, Timestamp};
+/// use handfast_handshake::pairing::Claims;
+/// use handfast_session::pairing::{KeysInUse, ShownCodes};
+/// use handfast_session::{MemoryStore, Pairing, PairingOutput};
+/// # use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let mut rng = ChaCha20Rng::seed_from_u64(1);
+/// // `rng` draws from the operating system, and `now` is read from a monotonic clock before each call.
+/// let (now, relay) = (Timestamp::ZERO, RelayName::parse("relay.example")?);
+/// let claims = Claims { label: "Kitchen".into(), origin: String::new(), grants: 0 };
+/// let mut companion =
+///     Pairing::web(relay.clone(), claims, &ShownCodes::default(), KeysInUse::none(), now, &mut rng)?;
+/// let code = companion.offer_text().expect("nobody has scanned it yet");
+/// let mut phone = Pairing::phone(QrOffer::decode(&code)?, relay, KeysInUse::none(), now, &mut rng);
+///
+/// // Both are driven the same way. A machine first waits for the time that it is; then this is what it does:
+/// phone.handle_timeout(now);
+/// let (mut store, mut wants_a_socket) = (MemoryStore::new(), false);
+/// let _deadline = loop {
+///     match phone.poll_output() {
+///         PairingOutput::Connect => wants_a_socket = true, // then `handle_opened`
+///         PairingOutput::Transmit(_frame) => {}            // one binary message of the WebSocket
+///         PairingOutput::Disconnect => {}
+///         PairingOutput::Persist(commit) => {
+///             let mut txn = store.begin();
+///             commit.apply(&mut txn)?;
+///             txn.commit();
+///             phone.committed(now, commit)?;
+///         }
+///         PairingOutput::Event(event) => println!("{event:?}"), // ask the user, show digits, end
+///         PairingOutput::Wait(deadline) => break deadline,      // then `handle_timeout`
+///         _ => {}
+///     }
+/// };
+/// assert!(wants_a_socket);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Pairing {
     side: Side,
     attach: Attach,

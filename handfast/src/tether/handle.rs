@@ -37,6 +37,18 @@ pub enum Step {
 
 /// Uses a tether that runs in another task. It can be cloned and sent. When the last handle is gone, the
 /// tether is closed.
+///
+/// ```
+/// use handfast::tether::{Companion, CompanionApp, Handle, TetherError};
+///
+/// /// Every call returns when what it wrote is durable.
+/// async fn order<A: CompanionApp + 'static>(companion: Handle<Companion<A>>) -> Result<(), TetherError> {
+///     let key = companion.send("milk".into()).await?;
+///     println!("{key:?} will run on the phone, once");
+///     companion.close().await;
+///     Ok(())
+/// }
+/// ```
 pub struct Handle<R: Role> {
     requests: mpsc::Sender<Request<R>>,
 }

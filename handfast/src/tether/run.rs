@@ -14,6 +14,29 @@ use crate::driver::{Connector, HostDriver};
 const CALLS_MAX: usize = 64;
 
 /// A tether with its sockets. It does nothing unless [`Runner::run`] is awaited.
+///
+/// ```no_run
+/// # use handfast::bytes::Bytes;
+/// # use handfast::codec::ids::MailboxId;
+/// # use handfast::tether::{PhoneApp, PhoneTxn, TetherError};
+/// use handfast::driver::Connector;
+/// use handfast::tether::open_phone;
+///
+/// # struct List;
+/// # impl PhoneApp for List {
+/// #     type Event = ();
+/// #     fn command(&mut self, _: &mut PhoneTxn<'_, ()>, _: MailboxId, _: &Bytes) -> Result<Bytes, TetherError> {
+/// #         Ok(Bytes::new())
+/// #     }
+/// # }
+/// # async fn example(dir: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
+/// let runner = open_phone(dir, List, Connector::new()?)?;
+/// let phone = runner.handle(); // for other tasks; `runner` runs in this one
+/// runner.run(|event| println!("{event:?}")).await?;
+/// # drop(phone);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a tether does nothing unless it is run"]
 pub struct Runner<R: Role> {
     inner: Inner<R>,
