@@ -132,6 +132,11 @@ fn copy_tree(to: &Path) -> Result<()> {
     let listed = command::output(&mut command::program("git", words))?;
     for name in listed.lines() {
         let (from, to) = (workspace::root().join(name), to.join(name));
+        if from.is_symlink() && from.is_dir() && !to.exists() {
+            // What it leads to is listed by itself.
+            std::fs::create_dir_all(to.parent().unwrap_or(&to))?;
+            std::os::unix::fs::symlink(std::fs::read_link(&from)?, &to)?;
+        }
         if !from.is_file() {
             continue;
         }
@@ -144,4 +149,19 @@ fn copy_tree(to: &Path) -> Result<()> {
         std::fs::write(&to, bytes)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_tree_has_what_links_lead_to() {
+        let copy = tempfile::tempdir().unwrap();
+        copy_tree(copy.path()).unwrap();
+        copy_tree(copy.path()).unwrap();
+        for file in ["conformance/spec/wire.tls", "handfast/LICENSE-MIT", "xtask/src/patches.rs"] {
+            assert!(copy.path().join(file).is_file(), "{file}");
+        }
+    }
 }
