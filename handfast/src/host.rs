@@ -124,6 +124,8 @@
 
 mod application;
 mod backoff;
+#[cfg(feature = "testing")]
+pub(crate) mod faults;
 mod machines;
 mod round;
 
@@ -209,6 +211,8 @@ pub struct Host<R: Role, L, A, E> {
     is_incomplete: bool,
     /// The pause after a failure of the store. During the pause the host has no machines.
     backoff: StoreBackoff,
+    #[cfg(feature = "testing")]
+    pub(crate) faults: faults::Faults,
 }
 
 impl<R: Role, L, A, E> Default for Host<R, L, A, E> {
@@ -224,6 +228,8 @@ impl<R: Role, L, A, E> Default for Host<R, L, A, E> {
             stored: false,
             is_incomplete: false,
             backoff: StoreBackoff::default(),
+            #[cfg(feature = "testing")]
+            faults: faults::Faults::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
     not(all(feature = "tokio", feature = "sqlite")),
     doc = "The machines of [`session`], for the application's own loop, and what the features add. See the README."
 )]
-#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "wasm")), no_std)]
+#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "wasm", feature = "testing")), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
@@ -37,6 +37,8 @@ pub mod store_suite;
 mod system_error;
 #[cfg(any(feature = "tokio", feature = "sqlite"))]
 pub use system_error::SystemError;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "sqlite")]
 pub mod tether;
 #[cfg(feature = "wasm")]

@@ -40,6 +40,8 @@ pub fn settle<P: Application>(
     let failure = match round(app, now, rng) {
         Ok(()) => None,
         Err(error) if P::is_final(&error) => return Err(error),
+        #[cfg(feature = "testing")]
+        Err(error) if app.host().faults.death.is_some() => return Err(error),
         Err(error) => {
             let (lost, pause) = app.host().drop_machines(now);
             app.failed(now, lost, &error, pause);
@@ -80,7 +82,7 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
             drop(app.host().links.insert(id, link));
             moved |= drained?;
         }
-        if app.commit(now)? {
+        if commit(app, now)? {
             moved = true;
             let host = app.host();
             host.stored = true;
@@ -93,6 +95,20 @@ fn round<P: Application>(app: &mut P, now: Timestamp, rng: &mut dyn CryptoRng) -
             return Ok(());
         }
     }
+}
+
+/// Makes the open transaction durable, unless a test wants it to fail. Returns whether there was one.
+fn commit<P: Application>(app: &mut P, now: Timestamp) -> Result<bool, P::Error> {
+    #[cfg(feature = "testing")]
+    if app.host().fails_before_commit() {
+        return Err(Incomplete.into());
+    }
+    let is_stored = app.commit(now)?;
+    #[cfg(feature = "testing")]
+    if app.host().fails_after_commit(is_stored) {
+        return Err(Incomplete.into());
+    }
+    Ok(is_stored)
 }
 
 /// Drains one link. Lets the application do the work that needs a commit of the link's machine. Returns

@@ -193,6 +193,27 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         self.store.row(collection, id)
     }
 
+    /// Returns at most `max` rows of the copy of a collection in the order of their ids, from the first one
+    /// after `after` on.
+    ///
+    /// # Errors
+    ///
+    /// A failure of the store.
+    pub fn rows(
+        &self,
+        collection: &Collection,
+        after: Option<&RowId>,
+        max: usize,
+    ) -> Result<Vec<Row>, TetherError> {
+        self.store.rows_by_id(collection, after, max)
+    }
+
+    /// Returns the collections to which the companion subscribes.
+    #[must_use]
+    pub fn collections(&self) -> &[Collection] {
+        &self.role.collections
+    }
+
     fn take(
         &mut self,
         collection: &Collection,
