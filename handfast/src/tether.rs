@@ -425,6 +425,9 @@ impl<R: Role> Application for Tether<R> {
     }
 
     fn failed(&mut self, _: Timestamp, _: LostOf<Self>, error: &TetherError, pause: Duration) {
+        // What was written before the failure must not become durable with what is written in the pause. If
+        // this fails, nothing can be written until `load` has done it.
+        let _ = self.store.entries.roll_back();
         self.event(TetherEvent::StoreFailed { pause, reason: error.to_string() });
     }
 }

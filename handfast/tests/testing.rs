@@ -282,6 +282,16 @@ fn an_application_that_fails_for_ever_is_not_idle() {
     assert!(matches!(refused, Err(TestError::Refused(_))), "{refused:?}");
 }
 
+#[test]
+fn what_an_application_wrote_before_it_failed_is_not_kept() {
+    let mut failures = 2;
+    let view = move |_: &Path| View { failures: std::mem::take(&mut failures) };
+    let mut pair = TetherPair::linked(6, |_| Shop::default(), view, vec![list()]).expect("linked");
+    let key = pair.send("add milk").expect("sent");
+    pair.run_until_idle().expect("idle");
+    assert_eq!(answers(&pair), [key.as_bytes().to_vec()]);
+}
+
 /// An application of its own, without a store, that says after each pass that there is more to do.
 struct Restless {
     host: HostOf<Self>,
