@@ -10,6 +10,7 @@ mod link;
 mod media;
 mod output;
 mod pairing;
+mod refusal;
 mod rows;
 mod streams;
 mod transfers;
@@ -29,6 +30,8 @@ pub use crate::rng::{NoRandomness, SystemRng, os_rng};
 pub use link::WebLink;
 pub use media::{ContentHasher, media_type};
 pub use pairing::{WebPairing, WebShownCodes};
+pub use refusal::Refusal;
+use refusal::refused;
 pub use rows::{decode_row, row_digest};
 
 /// The TypeScript types of all values that pass between the page and this module.
@@ -40,7 +43,7 @@ const TYPES: &str = include_str!("wasm/types.d.ts");
 /// # Errors
 /// The name is not a valid relay name.
 #[wasm_bindgen(js_name = relayUrl)]
-pub fn relay_url(name: &str) -> Result<String, JsError> {
+pub fn relay_url(name: &str) -> Result<String, Refusal> {
     let relay = relay(name)?;
     let scheme = if relay.is_loopback() { "ws" } else { "wss" };
     Ok(format!("{scheme}://{relay}/v1"))
@@ -52,16 +55,17 @@ pub fn relay_url(name: &str) -> Result<String, JsError> {
 /// # Errors
 /// `link` is not a mailbox id.
 #[wasm_bindgen(js_name = oldCommandKey)]
-pub fn old_command_key(link: &str, number: f64) -> Result<String, JsError> {
-    let mailbox = parse_hex(link).ok_or_else(|| JsError::new("a link has 16 bytes"))?;
+pub fn old_command_key(link: &str, number: f64) -> Result<String, Refusal> {
+    let mailbox = parse_hex(link).ok_or_else(|| Refusal::argument("a link has 16 bytes"))?;
     // The numbers that pages have stored are integers below 2^53.
     let number = Duration::try_from_secs_f64(number).map_or(0, |number| number.as_secs());
     // req: RES-035
     Ok(key_schedule::old_command_key(&MailboxId::from_bytes(mailbox), number).to_string())
 }
 
-fn relay(name: &str) -> Result<RelayName, JsError> {
-    RelayName::parse(name).map_err(|_| JsError::new("not a relay name: a host, or host:port, in lower case"))
+fn relay(name: &str) -> Result<RelayName, Refusal> {
+    RelayName::parse(name)
+        .map_err(|_| Refusal::argument("not a relay name: a host, or host:port, in lower case"))
 }
 
 /// Returns the rows of a link, from an array of `[key, value]`.
@@ -76,8 +80,8 @@ fn pairs(rows: &Array) -> LinkRows {
 }
 
 /// Returns a random generator for one machine.
-fn generator() -> Result<SystemRng, JsError> {
-    os_rng().map_err(|error| JsError::new(&error.to_string()))
+fn generator() -> Result<SystemRng, Refusal> {
+    os_rng().map_err(|error| Refusal::new("NO_RANDOMNESS", &error.to_string()))
 }
 
 /// Converts a time of the page. A value that is negative, or not a number, becomes the clock's start.
@@ -88,11 +92,6 @@ fn timestamp(ms: f64) -> Timestamp {
 /// Converts a time into the page's milliseconds.
 fn milliseconds(at: Timestamp) -> f64 {
     at.since(Timestamp::ZERO).as_secs_f64() * 1000.0
-}
-
-/// Converts any error into a JavaScript error for the page.
-fn refused(error: impl core::fmt::Display) -> JsError {
-    JsError::new(&error.to_string())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use handfast_session::{Commit, Op, VERSION_KEY, is_secret};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 
+use super::Refusal;
 use super::js_object::{bytes, object};
 
 /// The commits that the page has and that are not durable yet, oldest first.
@@ -17,8 +18,8 @@ impl Journal {
     ///
     /// # Errors
     /// No commit is open.
-    pub(super) fn take_oldest(&mut self) -> Result<Commit, JsError> {
-        self.0.pop_front().ok_or_else(|| JsError::new("no commit is open"))
+    pub(super) fn take_oldest(&mut self) -> Result<Commit, Refusal> {
+        self.0.pop_front().ok_or_else(|| Refusal::new("WRONG_STATE", "no commit is open"))
     }
 
     /// Converts a commit into an object for the page. The commit is open from now on.

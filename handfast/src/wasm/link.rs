@@ -10,7 +10,7 @@ use wasm_bindgen::prelude::*;
 use super::journal::Journal;
 use super::output::{self, FrameBuffer};
 use super::transfers::Transfers;
-use super::{SystemRng, generator, pairs, parse_hex, refused, timestamp};
+use super::{Refusal, SystemRng, generator, pairs, parse_hex, refused, timestamp};
 
 /// One link, like `CompanionEndpoint` of the crate `handfast-session`. Where a call returns a commit, apply
 /// that together with the call's own effect, and then call `committed`.
@@ -33,7 +33,7 @@ impl WebLink {
     pub fn load(
         #[wasm_bindgen(unchecked_param_type = "[Uint8Array, Uint8Array][]")] rows: &Array,
         now: f64,
-    ) -> Result<Self, JsError> {
+    ) -> Result<Self, Refusal> {
         let mut rng = generator()?;
         let pairs = pairs(rows);
         let endpoint = CompanionEndpoint::load(&pairs, timestamp(now), &mut rng).map_err(refused)?;
@@ -77,7 +77,7 @@ impl WebLink {
     /// # Errors
     /// No socket is open.
     #[wasm_bindgen(js_name = handleBytes)]
-    pub fn handle_bytes(&mut self, now: f64, bytes: Vec<u8>) -> Result<(), JsError> {
+    pub fn handle_bytes(&mut self, now: f64, bytes: Vec<u8>) -> Result<(), Refusal> {
         // A vector becomes the buffer that the machine reads in place, without another copy.
         let bytes = BytesMut::from(Bytes::from(bytes));
         self.endpoint.handle_bytes(timestamp(now), &mut self.rng, bytes).map_err(refused)
@@ -98,7 +98,7 @@ impl WebLink {
     ///
     /// # Errors
     /// No commit is open.
-    pub fn committed(&mut self, now: f64) -> Result<(), JsError> {
+    pub fn committed(&mut self, now: f64) -> Result<(), Refusal> {
         self.endpoint.committed(timestamp(now), self.journal.take_oldest()?).map_err(refused)
     }
 
@@ -123,8 +123,8 @@ impl WebLink {
     /// # Errors
     /// The outbox is full, the body too long, the link has ended, or a command with this key was sent before.
     #[wasm_bindgen(unchecked_return_type = "Commit")]
-    pub fn send(&mut self, now: f64, key: &str, body: Vec<u8>) -> Result<JsValue, JsError> {
-        let key = parse_hex(key).ok_or_else(|| JsError::new("a command's key has 16 bytes"))?;
+    pub fn send(&mut self, now: f64, key: &str, body: Vec<u8>) -> Result<JsValue, Refusal> {
+        let key = parse_hex(key).ok_or_else(|| Refusal::argument("a command's key has 16 bytes"))?;
         let key = CommandKey::from_bytes(key);
         let commit = self.endpoint.send(timestamp(now), key, &Bytes::from(body)).map_err(refused)?;
         Ok(self.journal.write(commit))
@@ -134,8 +134,8 @@ impl WebLink {
     ///
     /// # Errors
     /// Too many are open, or the name is too long.
-    pub fn subscribe(&mut self, now: f64, collection: &[u8]) -> Result<(), JsError> {
-        let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
+    pub fn subscribe(&mut self, now: f64, collection: &[u8]) -> Result<(), Refusal> {
+        let collection = Collection::new(collection).ok_or_else(|| Refusal::argument("not a collection"))?;
         self.endpoint.subscribe(timestamp(now), collection).map_err(refused)
     }
 
@@ -145,8 +145,8 @@ impl WebLink {
     /// # Errors
     /// Too many are open, or the name is too long.
     #[wasm_bindgen(js_name = subscribeFromNow)]
-    pub fn subscribe_from_now(&mut self, now: f64, collection: &[u8]) -> Result<(), JsError> {
-        let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
+    pub fn subscribe_from_now(&mut self, now: f64, collection: &[u8]) -> Result<(), Refusal> {
+        let collection = Collection::new(collection).ok_or_else(|| Refusal::argument("not a collection"))?;
         self.endpoint.subscribe_from_now(timestamp(now), collection).map_err(refused)
     }
 
@@ -154,8 +154,8 @@ impl WebLink {
     ///
     /// # Errors
     /// There is no such subscription.
-    pub fn unsubscribe(&mut self, now: f64, collection: &[u8]) -> Result<(), JsError> {
-        let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
+    pub fn unsubscribe(&mut self, now: f64, collection: &[u8]) -> Result<(), Refusal> {
+        let collection = Collection::new(collection).ok_or_else(|| Refusal::argument("not a collection"))?;
         self.endpoint.unsubscribe(timestamp(now), collection).map_err(refused)
     }
 
@@ -163,9 +163,9 @@ impl WebLink {
     ///
     /// # Errors
     /// No digest was requested.
-    pub fn digest(&mut self, now: f64, collection: &[u8], digest: Vec<u8>) -> Result<(), JsError> {
-        let collection = Collection::new(collection).ok_or_else(|| JsError::new("not a collection"))?;
-        let digest = <[u8; 32]>::try_from(digest).map_err(|_| JsError::new("a digest has 32 bytes"))?;
+    pub fn digest(&mut self, now: f64, collection: &[u8], digest: Vec<u8>) -> Result<(), Refusal> {
+        let collection = Collection::new(collection).ok_or_else(|| Refusal::argument("not a collection"))?;
+        let digest = <[u8; 32]>::try_from(digest).map_err(|_| Refusal::argument("a digest has 32 bytes"))?;
         self.endpoint.provide_digest(timestamp(now), &collection, digest).map_err(refused)
     }
 
@@ -179,7 +179,7 @@ impl WebLink {
     /// # Errors
     /// The value is too long.
     #[wasm_bindgen(js_name = setEphemeral)]
-    pub fn set_ephemeral(&mut self, now: f64, slot: u64, body: Vec<u8>) -> Result<(), JsError> {
+    pub fn set_ephemeral(&mut self, now: f64, slot: u64, body: Vec<u8>) -> Result<(), Refusal> {
         self.endpoint.set_ephemeral(timestamp(now), slot, Bytes::from(body)).map_err(refused)
     }
 

@@ -6,12 +6,13 @@ use handfast_media as media;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
+use super::Refusal;
 use super::js_object::object;
 use crate::hex::parse_hex;
 
 /// Parses a content id.
-pub(super) fn content_id(text: &str) -> Result<ContentId, JsError> {
-    parse_hex(text).map(ContentId::from_bytes).ok_or_else(|| JsError::new("not a content id"))
+pub(super) fn content_id(text: &str) -> Result<ContentId, Refusal> {
+    parse_hex(text).map(ContentId::from_bytes).ok_or_else(|| Refusal::argument("not a content id"))
 }
 
 /// Converts a length or offset for the page. Content has at most 2 GiB, and JavaScript represents numbers up
@@ -27,11 +28,11 @@ pub(super) fn length(value: u64) -> f64 {
     clippy::cast_sign_loss,
     reason = "checked to be whole and in range"
 )]
-pub(super) fn offset(value: f64) -> Result<u64, JsError> {
+pub(super) fn offset(value: f64) -> Result<u64, Refusal> {
     if (0.0..=length(1 << 32)).contains(&value) && value.fract() == 0.0 {
         Ok(value as u64)
     } else {
-        Err(JsError::new("not an offset in content"))
+        Err(Refusal::argument("not an offset in content"))
     }
 }
 

@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::*;
 use super::journal::Journal;
 use super::js_object::object;
 use super::output::{self, FrameBuffer};
-use super::{SystemRng, generator, pairs, refused, relay, timestamp};
+use super::{Refusal, SystemRng, generator, pairs, refused, relay, timestamp};
 
 /// A flag shared by all codes that a page shows at the same time, so that only one of them answers a phone.
 /// Create a new flag when the user asks for a code (see `ShownCodes` of the crate `handfast-session`).
@@ -63,7 +63,7 @@ impl WebPairing {
         codes: &WebShownCodes,
         #[wasm_bindgen(unchecked_param_type = "[Uint8Array, Uint8Array][][]")] links: &Array,
         now: f64,
-    ) -> Result<Self, JsError> {
+    ) -> Result<Self, Refusal> {
         let mut rng = generator()?;
         let claims = Claims { label, origin, grants };
         let mut in_use = KeysInUse::none();
@@ -122,7 +122,7 @@ impl WebPairing {
     /// # Errors
     /// No socket is open.
     #[wasm_bindgen(js_name = handleBytes)]
-    pub fn handle_bytes(&mut self, now: f64, bytes: &[u8]) -> Result<(), JsError> {
+    pub fn handle_bytes(&mut self, now: f64, bytes: &[u8]) -> Result<(), Refusal> {
         let bytes = BytesMut::from(bytes);
         self.pairing.handle_bytes(timestamp(now), &mut self.rng, bytes).map_err(refused)
     }
@@ -143,7 +143,7 @@ impl WebPairing {
     /// # Errors
     /// No digits were requested.
     #[wasm_bindgen(js_name = enterNumber)]
-    pub fn enter_number(&mut self, now: f64, digits: &str) -> Result<(), JsError> {
+    pub fn enter_number(&mut self, now: f64, digits: &str) -> Result<(), Refusal> {
         self.pairing.enter_confirmation(timestamp(now), digits).map_err(refused)
     }
 
@@ -151,7 +151,7 @@ impl WebPairing {
     ///
     /// # Errors
     /// No phone has scanned the code, or the number was already typed.
-    pub fn stop(&mut self, now: f64) -> Result<(), JsError> {
+    pub fn stop(&mut self, now: f64) -> Result<(), Refusal> {
         self.pairing.stop(timestamp(now)).map_err(refused)
     }
 
@@ -159,7 +159,7 @@ impl WebPairing {
     ///
     /// # Errors
     /// No commit is open.
-    pub fn committed(&mut self, now: f64) -> Result<(), JsError> {
+    pub fn committed(&mut self, now: f64) -> Result<(), Refusal> {
         self.pairing.committed(timestamp(now), self.journal.take_oldest()?).map_err(refused)
     }
 

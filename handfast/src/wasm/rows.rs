@@ -7,14 +7,14 @@ use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
 use super::js_object::object;
-use super::refused;
+use super::{Refusal, refused};
 
 /// Decodes a row from an item of a `delta` or `page`.
 ///
 /// # Errors
 /// The item is not a row.
 #[wasm_bindgen(js_name = decodeRow, unchecked_return_type = "Row")]
-pub fn decode_row(item: Vec<u8>) -> Result<JsValue, JsError> {
+pub fn decode_row(item: Vec<u8>) -> Result<JsValue, Refusal> {
     let row = Row::decode(&Bytes::from(item)).map_err(refused)?;
     Ok(object(&[
         ("id", Uint8Array::from(row.id.as_bytes()).into()),
@@ -28,13 +28,13 @@ pub fn decode_row(item: Vec<u8>) -> Result<JsValue, JsError> {
 /// # Errors
 /// An id is empty or too long, or the two lists differ in length.
 #[wasm_bindgen(js_name = rowDigest)]
-pub fn row_digest(ids: Vec<Uint8Array>, revs: Vec<u64>) -> Result<Vec<u8>, JsError> {
+pub fn row_digest(ids: Vec<Uint8Array>, revs: Vec<u64>) -> Result<Vec<u8>, Refusal> {
     if ids.len() != revs.len() {
-        return Err(JsError::new("each row has a name and a revision"));
+        return Err(Refusal::argument("each row has a name and a revision"));
     }
     let mut digest = RowDigest::default();
     for (id, rev) in ids.into_iter().zip(revs) {
-        let id = RowId::new(Bytes::from(id.to_vec())).ok_or_else(|| JsError::new("not a row's name"))?;
+        let id = RowId::new(Bytes::from(id.to_vec())).ok_or_else(|| Refusal::argument("not a row's name"))?;
         digest.add(&id, rev);
     }
     Ok(digest.value().to_vec())

@@ -12,7 +12,7 @@ use super::js_object::object;
 use super::link::WebLink;
 use super::media::{code, content_id, offset};
 use super::transfers::Transfer;
-use super::{refused, timestamp};
+use super::{Refusal, refused, timestamp};
 
 #[wasm_bindgen]
 impl WebLink {
@@ -22,7 +22,7 @@ impl WebLink {
     /// # Errors
     /// Too many are open, `content` is not a content id, or `stored` not an offset.
     #[wasm_bindgen(js_name = streamGet, unchecked_return_type = "{ id: bigint; commit: Commit }")]
-    pub fn stream_get(&mut self, now: f64, content: &str, stored: f64) -> Result<JsValue, JsError> {
+    pub fn stream_get(&mut self, now: f64, content: &str, stored: f64) -> Result<JsValue, Refusal> {
         let (content, stored) = (content_id(content)?, offset(stored)?);
         // Content is checked by whole chunks.
         let from = stored.saturating_sub(stored % MEDIA_CHUNK_LEN);
@@ -36,7 +36,7 @@ impl WebLink {
     /// # Errors
     /// Too many are open, or `list` is not a chunk list.
     #[wasm_bindgen(js_name = streamPut, unchecked_return_type = "{ id: bigint; commit: Commit }")]
-    pub fn stream_put(&mut self, now: f64, list: &[u8]) -> Result<JsValue, JsError> {
+    pub fn stream_put(&mut self, now: f64, list: &[u8]) -> Result<JsValue, Refusal> {
         let list = ChunkList::decode(list).map_err(refused)?;
         let put = QueuedOutgoing::new(&list, 0).map_err(refused)?;
         let meta = PutMeta { content: list.content_id(), offset: 0, size: list.size() }.encode();
@@ -76,7 +76,7 @@ impl WebLink {
     /// # Errors
     /// Too many commits are open, or the link has ended.
     #[wasm_bindgen(js_name = streamDurable, unchecked_return_type = "Commit | undefined")]
-    pub fn stream_durable(&mut self, now: f64, id: u64) -> Result<JsValue, JsError> {
+    pub fn stream_durable(&mut self, now: f64, id: u64) -> Result<JsValue, Refusal> {
         let Some(Transfer::Get(get)) = self.transfers.transfer(id) else { return Ok(JsValue::UNDEFINED) };
         let Some(report) = get.report() else {
             let _ = get.synced();
@@ -105,8 +105,8 @@ impl WebLink {
         &mut self,
         id: u64,
         #[wasm_bindgen(unchecked_param_type = "'CANCELLED' | 'IO' | 'GONE'")] code: &str,
-    ) -> Result<(), JsError> {
-        let code = self::code(code).ok_or_else(|| JsError::new("not a reason to stop"))?;
+    ) -> Result<(), Refusal> {
+        let code = self::code(code).ok_or_else(|| Refusal::argument("not a reason to stop"))?;
         if let Some(transfer) = self.transfers.transfer(id) {
             *transfer = Transfer::Failed(code);
         }
@@ -128,7 +128,7 @@ impl WebLink {
         kind: OpenKind,
         meta: Vec<u8>,
         transfer: Transfer,
-    ) -> Result<JsValue, JsError> {
+    ) -> Result<JsValue, Refusal> {
         let opened = self.endpoint.stream_open(timestamp(now), kind, Bytes::from(meta)).map_err(refused)?;
         self.transfers.add(opened.id, transfer);
         let commit = self.journal.write(opened.commit);
