@@ -3,6 +3,7 @@
 // rows are encrypted.
 
 import { DeviceKey, KEY_STORE } from "./device_key.js";
+import { CompanionError, Conflict } from "./errors.js";
 import { done, told } from "./request.js";
 
 /** The store of the machines' rows, by `[link, key]`. */
@@ -16,17 +17,6 @@ const LINKS = "links";
  */
 const LOOK_EVERY = 5_000;
 const LOOKS_MAX = 4;
-
-/**
- * The error that another tab or process has written to the database. Drop everything, and open the database
- * again.
- */
-export class Conflict extends Error {
-  constructor() {
-    super("the database was changed by something else");
-    this.name = "Conflict";
-  }
-}
 
 export class Database {
   #db;
@@ -81,7 +71,7 @@ export class Database {
   /** Rejects all requests that wait, because the browser will not answer any more. */
   #gone(reason) {
     this.#lost(reason);
-    for (const giveUp of this.#open) giveUp(new Error(reason));
+    for (const giveUp of this.#open) giveUp(new CompanionError("STORE_LOST", reason));
   }
 
   close() {
@@ -208,7 +198,7 @@ export class Database {
       txn.oncomplete = () => resolve();
       txn.onabort = () => {
         isOver();
-        reject(reason ?? told(txn.error) ?? new Error("the database gave a transaction up"));
+        reject(reason ?? told(txn.error) ?? new CompanionError("STORE", "the database gave a transaction up"));
       };
       // The first request of a transaction is answered when all transactions before it have ended.
       txn.objectStore(KEY_STORE).count().onsuccess = () => {

@@ -2,7 +2,8 @@
 // database alone is of no use. A copy of the whole profile includes the key; the ratchet of the reconnect
 // detects such a copy.
 
-import { done } from "./request.js";
+import { CompanionError } from "./errors.js";
+import { done, told } from "./request.js";
 
 /** The store that contains the key, and the key's name in that store. */
 export const KEY_STORE = "device";
@@ -25,7 +26,7 @@ export class DeviceKey {
     const txn = db.transaction(KEY_STORE, "readwrite", { durability: "strict" });
     const durable = new Promise((resolve, reject) => {
       txn.oncomplete = resolve;
-      txn.onabort = () => reject(txn.error);
+      txn.onabort = () => reject(told(txn.error));
     });
     txn.objectStore(KEY_STORE).put(made, NAME);
     await durable;
@@ -42,7 +43,7 @@ export class DeviceKey {
   /** Decrypts a value that `wrap` encrypted. */
   async unwrap(link, key, { nonce, sealed }) {
     const plain = await crypto.subtle.decrypt({ name: "AES-GCM", iv: nonce, additionalData: place(link, key) }, this.#key, sealed)
-      .catch(() => { throw new Error("the keys in the database cannot be opened: they were damaged, or come from another browser"); });
+      .catch(() => { throw new CompanionError("STORE_DAMAGED", "the keys in the database cannot be opened: they were damaged, or come from another browser"); });
     return new Uint8Array(plain);
   }
 }

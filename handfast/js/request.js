@@ -1,12 +1,6 @@
 // IndexedDB requests as promises.
 
-/** The error that the browser gives this page no more storage. Durable data stay; the user can free space. */
-export class Full extends Error {
-  constructor() {
-    super("this browser has no room left to keep anything");
-    this.name = "Full";
-  }
-}
+import { CompanionError, Full } from "./errors.js";
 
 /** Returns a promise for the result of an IndexedDB request. */
 export function done(request) {
@@ -16,5 +10,8 @@ export function done(request) {
   });
 }
 
-/** Converts the browser's error about exceeded storage to `Full`. Returns any other error unchanged. */
-export const told = (error) => (error?.name === "QuotaExceededError" ? new Full() : error);
+/** Converts the browser's error about exceeded storage to `Full`, and any other to one with the code `STORE`. */
+export function told(error) {
+  if (error?.name === "QuotaExceededError") return new Full(undefined, { cause: error });
+  return error && CompanionError.from(error, "STORE");
+}

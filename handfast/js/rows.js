@@ -1,13 +1,8 @@
 // The rows of the phone's collections, as the sync lane delivers them: the newest revision of each row,
-// snapshots in pages, and the digest that shows whether the rows equal the phone's (spec, delivery). The
-// store is `rows`, by `[collection, id]`.
+// snapshots in pages, and the digest that shows whether the rows equal the phone's (spec, delivery). `rows`
+// is what a store's `rowsIn` returns: the mirrored rows in a transaction.
 
-import { done } from "./request.js";
 import { decodeRow, rowDigest } from "./handfast.js";
-
-export const ROWS_STORE = "rows";
-
-const ofCollection = (collection) => IDBKeyRange.bound([collection], [collection, []]);
 
 /** By transaction, the steps that wait until earlier steps are over. */
 const turns = new WeakMap();
@@ -33,23 +28,22 @@ export function inTurn(txn, step) {
  * Applies a `delta` or `page` in a transaction, then calls `over`. `take(row)` is called for each row that is
  * new or newer, and returns false if the row only marks a deletion; `gone(row)` is called for each row that a
  * snapshot did not contain. In a collection with a `bound`, rows beyond that number are dropped without a
- * call, lowest ids first (spec, SYN-033).
+ * call, lowest ids first (spec, SYN-033). With `keepsBodies` the bodies are stored, too.
  */
-export function takeRows(message, txn, { take, gone, bound }, over) {
-  const store = txn.objectStore(ROWS_STORE);
+export function takeRows(message, rows, { take, gone, bound, keepsBodies }, over) {
   const { collection } = message;
   const isPage = message.type === "page";
-  const rows = message.items.map(read).filter(Boolean);
+  const arrived = message.items.map(read).filter(Boolean);
   const finish = () => {
-    if (isPage && message.last) dropStale(store, collection, gone, over);
-    else if (!isPage && bound) dropBeyond(store, collection, bound, over);
+    if (isPage && message.last) dropStale(rows, collection, gone, over);
+    else if (!isPage && bound) dropBeyond(rows, collection, bound, over);
     else over();
   };
-  const all = () => takeAll(store, collection, rows, take, finish);
+  const all = () => takeAll(rows, collection, arrived, { take, keepsBodies }, finish);
   // When a collection is sent again from its beginning, rows that are stored here may be missing. So all
   // stored rows are marked as stale first.
   const isAnew = isPage ? message.first : message.from === 0n;
-  if (isAnew) eachOf(store, collection, (cursor) => cursor.update({ ...cursor.value, stale: true }), all);
+  if (isAnew) rows.each(collection, (row, stored) => stored.put({ ...row, stale: true }), all);
   else all();
 }
 
@@ -59,23 +53,23 @@ export function passRows(message, take) {
 }
 
 /** Deletes the stale rows of a collection whose digest equals the phone's. Calls `gone` for each. */
-export function dropStale(store, collection, gone, over) {
-  eachOf(store, collection, (cursor) => {
-    if (!cursor.value.stale) return;
-    cursor.delete();
-    gone(cursor.value);
+export function dropStale(rows, collection, gone, over) {
+  rows.each(collection, (row, stored) => {
+    if (!row.stale) return;
+    stored.delete();
+    gone(row);
   }, over);
 }
 
-function dropBeyond(store, collection, bound, over) {
-  store.count(ofCollection(collection)).onsuccess = ({ target }) => {
-    let beyond = target.result - bound;
+function dropBeyond(rows, collection, bound, over) {
+  rows.count(collection, (count) => {
+    let beyond = count - bound;
     if (beyond <= 0) return over();
-    eachOf(store, collection, (cursor) => {
+    rows.each(collection, (_, stored) => {
       beyond -= 1;
-      if (beyond >= 0) cursor.delete();
+      if (beyond >= 0) stored.delete();
     }, over);
-  };
+  });
 }
 
 /**
@@ -94,8 +88,8 @@ function read(item) {
  * Applies rows in order. All stored rows are looked up at once, because each answer takes time. If a row
  * comes twice, its first copy counts as stored.
  */
-function takeAll(store, collection, rows, take, over) {
-  if (rows.length === 0) return over();
+function takeAll(rows, collection, arrived, { take, keepsBodies }, over) {
+  if (arrived.length === 0) return over();
   const taken = new Map();
   const takeRow = ({ id, rev, body }, stored) => {
     const name = id.join();
@@ -104,44 +98,34 @@ function takeAll(store, collection, rows, take, over) {
     // SYN-014).
     if (old && old.rev > rev && !old.stale) return;
     const stays = take({ collection, id, rev, body });
-    const row = { collection, id, rev, stale: false };
+    const row = { collection, id, rev, stale: false, ...keepsBodies && { body } };
     if (stays) {
-      store.put(row);
+      rows.put(row);
       taken.set(name, row);
     } else {
-      store.delete([collection, id]);
+      rows.delete(collection, id);
       taken.set(name, null);
     }
   };
-  return rows.forEach((row, at) => {
-    store.get([collection, row.id]).onsuccess = ({ target }) => {
-      takeRow(row, target.result);
-      if (at === rows.length - 1) over();
-    };
+  return arrived.forEach((row, at) => {
+    rows.get(collection, row.id, (stored) => {
+      takeRow(row, stored);
+      if (at === arrived.length - 1) over();
+    });
   });
-}
-
-function eachOf(store, collection, change, over) {
-  store.openCursor(ofCollection(collection)).onsuccess = ({ target }) => {
-    const cursor = target.result;
-    if (!cursor) return over();
-    change(cursor);
-    cursor.continue();
-  };
 }
 
 /**
  * Returns the stored rows of a collection that are not stale. With a `bound` it returns at most that many,
  * those with the highest ids.
  */
-export async function rowsOf(txn, collection, bound = Infinity) {
-  const rows = await done(txn.objectStore(ROWS_STORE).getAll(ofCollection(collection)));
-  const fresh = rows.filter((row) => !row.stale);
+export async function rowsOf(store, collection, bound = Infinity) {
+  const fresh = (await store.rows(collection)).filter((row) => !row.stale);
   return fresh.slice(Math.max(0, fresh.length - bound));
 }
 
 /** Returns the digest of a collection's stored rows. */
-export async function digestOf(txn, collection, bound) {
-  const rows = await rowsOf(txn, collection, bound);
+export async function digestOf(store, collection, bound) {
+  const rows = await rowsOf(store, collection, bound);
   return rowDigest(rows.map((row) => row.id), rows.map((row) => row.rev));
 }

@@ -5,7 +5,7 @@
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
 import { applied, CHANGES, isNothing, isOf, isSettled, ownReaction, replacedBy } from "./overlay.js";
-import { deleteMessage, editText, react } from "./pkg/companion.js";
+import { deleteMessage, editText, react } from "./pkg/chat.js";
 import { done } from "./pkg/request.js";
 
 const BODIES = {
@@ -29,7 +29,7 @@ export class Changes {
 
   /** Loads the changes that were stored when the page was last closed. */
   async load() {
-    const rows = await done(this.#companion.database.read("commands").objectStore("commands").getAll());
+    const rows = await done(this.#companion.store.read("commands").objectStore("commands").getAll());
     const changes = rows.filter(({ kind }) => CHANGES.has(kind)).sort((a, b) => a.time_ms - b.time_ms);
     this.#all = new Map(changes.map((change) => [change.key, change]));
     this.#tell();
@@ -69,10 +69,11 @@ export class Changes {
     // The change restores what the message was before the change that is held back, so no command is needed.
     if (held && isNothing(change)) return this.#replace(gone, null, drop);
     if (!this.#handOver.isLive || all.some((one) => one.held)) return this.#replace(gone, { ...change, held: true }, drop);
-    await this.#companion.send(change.key, BODIES[change.kind](message, change), (txn) => {
+    const effect = (txn) => {
       txn.objectStore("commands").put(change);
       drop(txn);
-    });
+    };
+    await this.#companion.send(BODIES[change.kind](message, change), { key: change.key, effect });
     for (const one of gone) this.#all.delete(one.key);
     this.#all.set(change.key, change);
     this.#tell();
@@ -114,7 +115,7 @@ export class Changes {
    */
   async #give(held) {
     const { held: _, ...change } = held;
-    await this.#companion.send(change.key, BODIES[change.kind]({ chat: change.chat, id: change.message }, change), (txn) => txn.objectStore("commands").put(change));
+    await this.#companion.send(BODIES[change.kind]({ chat: change.chat, id: change.message }, change), { key: change.key, effect: (txn) => txn.objectStore("commands").put(change) });
     // While the change was being sent, a new row of its message may have settled and removed it.
     if (this.#all.get(change.key) === held) this.#all.set(change.key, change);
     this.#tell();

@@ -16,7 +16,7 @@ export class Drafts {
   }
 
   async tell() {
-    const stored = await done(this.#companion.database.read("drafts").objectStore("drafts").getAll());
+    const stored = await done(this.#companion.store.read("drafts").objectStore("drafts").getAll());
     for (const { chat, text, reply, edit } of stored) {
       if (this.#open.has(chat)) continue;
       this.#emit({ event: "draft", chat, text });

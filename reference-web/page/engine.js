@@ -2,7 +2,8 @@
 // does. It converts events of the handfast module into events of `state.js`, and actions of the user into
 // commands.
 
-import init, { Companion, decodeItem, decodeResult, drawCode, history, inTurn, markRead, oldCommandKey, sendMedia, sendText } from "./pkg/companion.js";
+import { decodeItem, decodeResult, history, markRead, sendMedia, sendText } from "./pkg/chat.js";
+import { Companion, drawCode, indexedDbStore, inTurn, load, oldCommandKey, webLock } from "./pkg/index.js";
 import { Changes } from "./changes.js";
 import { Disk } from "./disk.js";
 import { Drafts } from "./drafts.js";
@@ -24,6 +25,8 @@ import { describe } from "./strings.js";
 
 /** How many messages one request to the phone asks for. */
 const ASKED = 50;
+/** The name of the database and of the lock among tabs. */
+const DATABASE = "handfast";
 /** The rights that the page asks for: read, send, media (spec, messages). */
 const GRANTS = 7n;
 const GRANT_SEND = 2n;
@@ -73,11 +76,13 @@ export class Engine {
   static async start(emit) {
     const engine = new Engine();
     engine.#emit = emit;
-    await init().catch(() => {
+    await load().catch(() => {
       throw new Error("Its engine arrived damaged, or is of another version than the page. Load the page again; the keys in this browser are kept.");
     });
-    const application = { stores: STORES, ...engine.#application(), result: (result, txn) => engine.#result(result, txn), event: (event) => engine.#onEvent(event) };
-    engine.#companion = await Companion.open({ database: "handfast", version: KEYED, relay: await relayName(), label: describe(navigator), grants: GRANTS, pairs: !isKept(), application });
+    const store = indexedDbStore(DATABASE, { version: KEYED, stores: STORES, upgrade: (db, txn, from) => upgrade(db, txn, from, oldCommandKey, STORES.commands) });
+    const options = { store, lock: webLock(DATABASE), relay: await relayName(), label: describe(navigator), grants: GRANTS, pairs: !isKept(), keepsBodies: false };
+    engine.#companion = new Companion({ ...options, application: engine.#application() });
+    for (const [type, translate] of Object.entries(EVENTS)) engine.#companion.on(type, (event) => translate(engine, event, (out) => engine.#emit({ at: Date.now(), ...out })));
     engine.#changes = new Changes(engine.#companion, emit);
     engine.#drafts = new Drafts(engine.#companion, emit);
     engine.#ephemeral = new Ephemeral(engine.#companion);
@@ -96,11 +101,6 @@ export class Engine {
   }
 
   // From here on: events of the companion.
-
-  #onEvent(event) {
-    const translate = EVENTS[event.type];
-    if (translate) translate(this, event, (out) => this.#emit({ at: Date.now(), ...out }));
-  }
 
   showCode(text, shownFor, emit) {
     const dark = drawCode(text);
@@ -139,7 +139,7 @@ export class Engine {
 
   /** Returns the chats in the order of their newest messages, newest first. */
   async #recent() {
-    const chats = await done(this.#companion.database.read("chats").objectStore("chats").getAll());
+    const chats = await done(this.#companion.store.read("chats").objectStore("chats").getAll());
     return chats.sort((a, b) => b.last_message - a.last_message).map(({ chat }) => chat);
   }
 
@@ -170,7 +170,7 @@ export class Engine {
 
   // From here on: incoming data, applied in the transaction that makes it durable.
 
-  /** The handlers of incoming rows, for the `application` of the handfast module. */
+  /** The handlers of incoming rows and results, for the `application` of the handfast module. */
   #application() {
     return {
       row: (row, txn) => this.#row(row, txn),
@@ -179,7 +179,7 @@ export class Engine {
       arrived: (message, txn, over) => this.#mirror.arrived(message, txn, over),
       keeps: (collection) => !isChanges(collection),
       bound: (collection) => this.#mirror.boundOf(collection),
-      upgrade: (db, txn, from) => upgrade(db, txn, from, oldCommandKey, STORES.commands),
+      result: (result, txn) => this.#result(result, txn),
     };
   }
 
@@ -382,10 +382,10 @@ export class Engine {
     if (this.#telling) return;
     this.#telling = true;
     try {
-      while (this.#stale.size > 0 && this.#companion.database) {
+      while (this.#stale.size > 0 && this.#companion.store.isOpen) {
         const [list] = this.#stale;
         this.#stale.delete(list);
-        const rows = await done(this.#companion.database.read(list).objectStore(list).getAll());
+        const rows = await done(this.#companion.store.read(list).objectStore(list).getAll());
         if (this.#shows) this.#emit({ event: list, [list]: rows });
       }
     } finally {
@@ -395,14 +395,14 @@ export class Engine {
 
   /** Sends all unsent and refused messages to the page, for the list of chats. */
   async #tellUnsent() {
-    const commands = await done(this.#companion.database.read("commands").objectStore("commands").getAll());
+    const commands = await done(this.#companion.store.read("commands").objectStore("commands").getAll());
     const messages = [...commands.filter((command) => WRITTEN.has(command.kind)).map(waiting), ...this.#outgoing.unsent(), ...this.#transfers.unsent()];
     this.#emit({ event: "unsent", messages });
   }
 
   /** Sends the newest message of each chat at the top of the list to the page. */
   async #tellLasts() {
-    const txn = this.#companion.database.read("chats", "messages");
+    const txn = this.#companion.store.read("chats", "messages");
     const chats = (await done(txn.objectStore("chats").getAll())).sort((a, b) => b.last_time_ms - a.last_time_ms).slice(0, LASTS);
     const rows = await Promise.all(chats.map(({ chat, last_message: id }) => done(txn.objectStore("messages").get([chat, id]))));
     this.#emit({ event: "lasts", messages: rows.filter(Boolean).map((row) => this.#shown(row)) });
@@ -457,7 +457,7 @@ export class Engine {
 
   async #askOlder(chat, before) {
     const row = { key: drawKey(), kind: "history", chat, before, time_ms: actTime() };
-    await this.#companion.send(row.key, history(chat, before, ASKED), (txn) => txn.objectStore("commands").put(row));
+    await this.#companion.send(history(chat, before, ASKED), { key: row.key, effect: (txn) => txn.objectStore("commands").put(row) });
   }
 
   /** Shows the older messages that the phone's answer brought, or that there are none. */
@@ -468,7 +468,7 @@ export class Engine {
   /** Tells the phone that the user has seen a chat's messages up to `id`. */
   async seen(chat, id) {
     const row = { key: drawKey(), kind: "read", chat, time_ms: actTime() };
-    await this.#companion.send(row.key, markRead(chat, id), (txn) => txn.objectStore("commands").put(row));
+    await this.#companion.send(markRead(chat, id), { key: row.key, effect: (txn) => txn.objectStore("commands").put(row) });
   }
 
   /** Stores the user's draft, and tells the contact that the user is typing. */
@@ -504,10 +504,11 @@ export class Engine {
   async #sendText(chat, text, replyTo, effect) {
     if (this.#outgoing.isNeeded) return this.#outgoing.hold(chat, text, replyTo, effect);
     const key = drawKey();
-    await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {
+    const write = (txn) => {
       this.#wait(textCommand(key, chat, text, replyTo, actTime()), txn);
       effect?.(txn);
-    });
+    };
+    await this.#companion.send(sendText(chat, text, replyTo), { key, effect: write });
   }
 
   /**
@@ -524,9 +525,10 @@ export class Engine {
     if (!media) await this.#sendText(chat, text, reply_to);
     else {
       const key = drawKey();
-      await this.#companion.send(key, sendMedia(chat, media.content, media.size, media.type, media.name), (txn) => {
+      const effect = (txn) => {
         this.#wait({ key, kind: "media", chat, text: "", media, time_ms: actTime(), state: "waiting" }, txn);
-      });
+      };
+      await this.#companion.send(sendMedia(chat, media.content, media.size, media.type, media.name), { key, effect });
     }
     await this.#companion.change((txn) => txn.objectStore("commands").delete(client.slice(1)));
     this.#emit({ event: "message_removed", chat, client_id: client });
@@ -625,9 +627,9 @@ const EVENTS = {
   room: (_, event, emit) => emit({ event: "room" }),
   cleared: (_, event, emit) => emit({ event: "cleared" }),
   notPaired: (_, event, emit) => emit({ event: "not_paired" }),
-  failed: (_, { reason, code }, emit) => {
-    if (reason) emit({ event: "broken", text: reason });
-    else if (code === "COMMANDS_FORGOTTEN") emit({ event: "forgotten" });
+  stopped: (_, { error }, emit) => emit({ event: "broken", text: error.message }),
+  failed: (_, { code }, emit) => {
+    if (code === "COMMANDS_FORGOTTEN") emit({ event: "forgotten" });
     else if (code === "NO_COMMON_VERSION") emit({ event: "outdated", who: "phone" });
   },
   closed: (_, { code }, emit) => code === "NO_COMMON_VERSION" && emit({ event: "outdated", who: "page" }),

@@ -1,6 +1,6 @@
 // State that is shown but not stored: the phone's battery, which contacts are online, and which are typing.
 
-import { decodeNow, nowFault, typing } from "./pkg/companion.js";
+import { decodeNow, nowFault, typing } from "./pkg/chat.js";
 
 const SLOT_PHONE = 3n;
 const SLOT_TYPING = 5n;

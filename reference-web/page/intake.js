@@ -1,7 +1,7 @@
 // Files that the user chose, pasted or dropped. Each is copied to the page's own files and hashed before it
 // is sent, one after the other.
 
-import { ContentHasher, mediaType } from "./pkg/companion.js";
+import { ContentHasher, mediaType } from "./pkg/index.js";
 import { drawKey } from "./keys.js";
 import { kindOf, shownName } from "./media_types.js";
 import { measure } from "./picture_size.js";

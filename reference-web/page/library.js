@@ -45,7 +45,7 @@ export class Library {
    * the oldest content beyond the limit.
    */
   async load(others) {
-    const rows = await done(this.#companion.database.read("files").objectStore("files").getAll());
+    const rows = await done(this.#companion.store.read("files").objectStore("files").getAll());
     let room = KEPT_MAX;
     const kept = rows.sort((a, b) => b.kept_ms - a.kept_ms).filter(({ media }) => (room -= media.size) >= 0);
     const names = [...kept.map((row) => row.content), ...[...this.#all.keys()].filter((content) => this.has(content))];
@@ -117,7 +117,7 @@ export class Library {
 
   /** Removes content to which no message refers, except what is in `use`. */
   async forgetUnnamed(use) {
-    const index = this.#companion.database.read("messages").objectStore("messages").index("content");
+    const index = this.#companion.store.read("messages").objectStore("messages").index("content");
     const contents = [...new Set([...this.#thumbnails.keys(), ...this.#isKept])].filter((content) => !use.includes(content));
     const counts = await Promise.all(contents.map((content) => done(index.count(content))));
     for (const [at, content] of contents.entries()) if (counts[at] === 0) await this.forget(content);
@@ -138,7 +138,7 @@ export class Library {
    */
   async showThumbnail(content) {
     if (this.#thumbnails.has(content)) return true;
-    const stored = await this.#companion.database.get("thumbnails", content);
+    const stored = await this.#companion.store.get("thumbnails", content);
     if (stored?.blob) this.#showThumbnail(stored);
     // The row has no thumbnail: decoding the picture failed or crashed the page, so it is not tried again.
     else if (stored && this.#decoded !== content) this.#emit({ event: "media", content, broken: true });

@@ -3,7 +3,8 @@
 // than each chat's newest 200 are deleted.
 
 import { WINDOW, belongs, bring, changeHeld, endWindow, extend, hold, lowOf, rangeOfPage, readHeld } from "./held.js";
-import { messagesCollection, decodeRow } from "./pkg/companion.js";
+import { messagesCollection } from "./pkg/chat.js";
+import { decodeRow } from "./pkg/index.js";
 
 /**
  * The stores of the two lists (chats and linked devices), by the one byte that names the list's collection.

@@ -4,7 +4,7 @@
 
 import { HandOver } from "./hand_over.js";
 import { actTime, drawKey } from "./keys.js";
-import { sendText } from "./pkg/companion.js";
+import { sendText } from "./pkg/chat.js";
 import { done } from "./pkg/request.js";
 
 /** The stores that this module needs, in the format of `database.js`. */
@@ -25,7 +25,7 @@ export class Outgoing {
 
   /** Loads the texts that were stored and not sent when the page was last closed. */
   async load() {
-    const rows = await done(this.#companion.database.read("outgoing").objectStore("outgoing").getAll());
+    const rows = await done(this.#companion.store.read("outgoing").objectStore("outgoing").getAll());
     this.#all = new Map(rows.sort(byTime).map((row) => [row.client, row]));
     this.#handOver.run();
   }
@@ -124,13 +124,14 @@ export class Outgoing {
   /** Sends a text that was held back. It stops being held back in the transaction that stores its command. */
   async #give(row) {
     const { client, key, chat, text, reply_to: replyTo, time_ms: time } = row;
-    await this.#companion.send(key, sendText(chat, text, replyTo), (txn) => {
+    const effect = (txn) => {
       const command = textCommand(key, chat, text, replyTo, time);
       txn.objectStore("commands").put(command);
       txn.objectStore("outgoing").delete(client);
       // The waiting message is shown at once. If it came after the phone's row, it would replace that.
       txn.addEventListener("complete", () => this.#emit({ event: "message", message: { ...waiting(command), replaces: client } }));
-    });
+    };
+    await this.#companion.send(sendText(chat, text, replyTo), { key, effect });
     // Not deleted in the listener for "complete", because that may run after the promise resolves. The next
     // step would then send the same text again.
     this.#all.delete(client);

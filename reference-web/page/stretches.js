@@ -30,7 +30,7 @@ export class Stretches {
    * messages, but none is stored yet.
    */
   async newest(chat) {
-    const txn = this.#companion.database.read("commands", "held", "chats", "messages");
+    const txn = this.#companion.store.read("commands", "held", "chats", "messages");
     const [known, commands, ranges] = await Promise.all([
       done(txn.objectStore("chats").get(chat)),
       done(txn.objectStore("commands").index("chat").getAll(chat)),
@@ -49,7 +49,7 @@ export class Stretches {
    * not stored and the phone must be asked.
    */
   async older(chat, before) {
-    const txn = this.#companion.database.read("held", "messages");
+    const txn = this.#companion.store.read("held", "messages");
     const ranges = await rangesOf(txn, chat);
     const range = before ? rangeBefore(ranges, before) : newest(ranges);
     if (!range) return null;
@@ -60,7 +60,7 @@ export class Stretches {
 
   /** Returns the stored messages after a given one, up to the next gap. */
   async newer(chat, after) {
-    const txn = this.#companion.database.read("held", "messages");
+    const txn = this.#companion.store.read("held", "messages");
     const ranges = await rangesOf(txn, chat);
     const range = ranges.find((one) => one.low <= after && after <= one.high);
     // After the newest range come messages that the chat's collection is just bringing, so there is no end.

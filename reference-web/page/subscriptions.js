@@ -3,7 +3,7 @@
 // its stored messages stay. The open chat stays subscribed. To make room for it, even a chat whose digest
 // does not agree yet is unsubscribed.
 
-import { changesCollection, chatsCollection, companionsCollection, messagesCollection } from "./pkg/companion.js";
+import { changesCollection, chatsCollection, companionsCollection, messagesCollection } from "./pkg/chat.js";
 
 /**
  * How many chats fit: a connection has 64 subscriptions, of which three are for the changes and the two

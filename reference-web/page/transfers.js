@@ -3,7 +3,7 @@
 // in the store `lists`. The machine of the module checks content, and decides when what is durable and
 // reported; here its requests are carried out.
 
-import { sendMedia } from "./pkg/companion.js";
+import { sendMedia } from "./pkg/chat.js";
 import { DiskFull } from "./disk.js";
 import { Intake } from "./intake.js";
 import { fits, thumbnailSize } from "./picture_size.js";
@@ -54,7 +54,7 @@ export class Transfers {
     this.#live = false;
     this.#loads += 1;
     const load = this.#loads;
-    const txn = this.#companion.database.read("transfers", "lists");
+    const txn = this.#companion.store.read("transfers", "lists");
     const [rows, lists] = await Promise.all([done(txn.objectStore("transfers").getAll()), done(txn.objectStore("lists").getAll())]);
     // Files that this page is reading are continued. Files that were being read when the page was closed have
     // failed.
@@ -377,7 +377,7 @@ export class Transfers {
     const { row } = transfer;
     const { content, size, type, name } = row.media;
     try {
-      await this.#companion.send(row.key, sendMedia(row.chat, content, size, type, name), (txn) => {
+      const effect = (txn) => {
         const command = { key: row.key, kind: "media", chat: row.chat, text: "", media: row.media, time_ms: row.time_ms, state: "waiting" };
         txn.objectStore("commands").put(command);
         removeRows(txn, row);
@@ -386,7 +386,8 @@ export class Transfers {
           this.#emit({ event: "transfer_gone", content });
           this.#emit({ event: "message", message: { ...waitingMedia(row), client_id: `c${row.key}`, replaces: row.client } });
         });
-      });
+      };
+      await this.#companion.send(sendMedia(row.chat, content, size, type, name), { key: row.key, effect });
       // Not deleted in the listener for "complete", because that may run after the promise resolves. The next
       // step would then send the same file again.
       this.#all.delete(row.client);

@@ -1,6 +1,7 @@
 // The page's database as the store of `handfast/examples/store_suite.rs`: `suite(request)` does what a line asks for, and gives the answer.
 
-import { Conflict, Database } from "/page/pkg/database.js";
+import { Database } from "/page/pkg/database.js";
+import { Conflict } from "/page/pkg/errors.js";
 import { done } from "/page/pkg/request.js";
 
 const STORES = { effects: {} };

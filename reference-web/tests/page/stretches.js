@@ -10,7 +10,7 @@ const STORES = {
 const [COMMAND, MADE_OF_IT] = ["waiting", "sent"];
 
 const database = await Database.open(`stretches-${crypto.randomUUID()}`, 1, STORES, () => {});
-const stretches = new Stretches({ database }, (item) => item.text, (_, commands) => commands.map(({ text }) => text));
+const stretches = new Stretches({ store: database }, (item) => item.text, (_, commands) => commands.map(({ text }) => text));
 const change = (effect) => database.write([], [effect]);
 
 /** Thirty messages are here, and one waits for the phone. */

@@ -13,7 +13,7 @@ export type Item =
     };
 
 export type Result =
-  | { kind: "accepted"; message: number } | { kind: "history"; items: Uint8Array[]; more: boolean }
+  | { kind: "accepted"; message: number } | { kind: "history"; items: Uint8Array[]; more: boolean; rev: number }
   | { kind: "failed"; code: string } | { kind: "done" };
 
 export type Now = { battery: number; charging: boolean } | { typing: number } | { present: number[] };
