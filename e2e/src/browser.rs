@@ -26,7 +26,7 @@ mod story;
 mod tab;
 mod troubles;
 mod unconfirmed;
-mod webdriver;
+pub(crate) mod webdriver;
 
 use std::path::PathBuf;
 
@@ -74,6 +74,14 @@ pub fn run(options: &Options, engine: fn() -> Result<bool>) -> Result<bool> {
         std::fs::remove_dir_all(&root).with_context(|| format!("{} cannot be removed", root.display()))?;
     }
     Ok(good)
+}
+
+/// Installs the browser if it is missing.
+///
+/// # Errors
+/// It is missing and cannot be installed. The message names the command.
+pub(crate) fn ensure() -> Result<()> {
+    chromium::ensure()
 }
 
 /// Builds the page and the programs, and makes a folder for their data.

@@ -8,6 +8,7 @@ pub mod command;
 pub mod debian;
 pub mod dissector;
 pub mod engine;
+pub mod npm;
 pub mod old_release;
 pub mod processes;
 #[path = "../../reference-relay/build/slim.rs"]

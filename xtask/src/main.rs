@@ -5,6 +5,7 @@ mod figures;
 mod fuzz;
 mod models;
 mod notices;
+mod npm;
 #[path = "../../reference-relay/build/pack.rs"]
 mod pack;
 mod packages;
@@ -60,6 +61,8 @@ enum Task {
     Mutants(vector_mutants::Options),
     /// Builds the engine of the page as an importable package, in `reference-web/page/pkg`.
     Wasm(wasm::Options),
+    /// Builds and packs the npm package `@handfast/companion` in `target/npm`, and tries it.
+    Npm(npm::Options),
     /// Writes the page as a folder for any web server, with a policy and a hash for every file.
     Page(page::Options),
     /// Writes the list of all packages that the programs are built from, in the JSON of `CycloneDX`.
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Task::Sim(options) => sim::run(&options),
         Task::Mutants(options) => vector_mutants::run(&options),
         Task::Wasm(options) => wasm::run(&options),
+        Task::Npm(options) => npm::run(&options),
         Task::Page(options) => page::run(&options),
         Task::Sbom(options) => sbom::run(&options),
         Task::Notices(options) => notices::run(&options),

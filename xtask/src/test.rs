@@ -211,6 +211,9 @@ fn quick_steps(full: bool) -> Vec<Step> {
             command::run(&mut command::program("node", ["--test", "reference-web/tests/page"]))
                 .map(|()| Done::Passed)
         }),
+        Step::new("the npm package: stores, locks and sources, without a browser", || {
+            scripts::test("handfast/js/tests").map(|()| Done::Passed)
+        }),
     ]
 }
 
@@ -260,6 +263,11 @@ fn full_steps() -> Vec<Step> {
         Step::new("fuzz smoke, 10 s a target", smoke),
         Step::new("models, and each rule patched out", models),
         Step::new("the dissector: a captured run, in tshark", captured).needs(PROGRAMS),
+        Step::beside(
+            "the npm package, installed from its packed file",
+            &["npm", "--test", "--browser", "--kept"],
+        )
+        .needs(PROGRAMS),
         Step::beside("the page in Chromium", &["page-test"]),
     ]
 }

@@ -7,15 +7,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use handfast_e2e::engine::{COMPRESSED_MAX, compressed_len, package};
 
+use crate::pack::has_ending;
 use crate::{command, notices, workspace};
 use toolchain::Toolchain;
 pub(crate) use toolchain::{is_wrapper as is_rustc_wrapper, wrap as wrap_rustc};
 
 /// The crate that is built, and the name of what comes of it.
-const PACKAGE: &str = "reference-web-wasm";
-const TARGET: &str = "wasm32-unknown-unknown";
-/// Files of the package that are not generated: the driver, and what is said about it.
-const SOURCE: &str = "handfast/js";
+pub(crate) const PACKAGE: &str = "reference-web-wasm";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// Where the scripts lie that are not generated: those of pages, with those of Node in a folder of their own.
+pub(crate) const SOURCE: &str = "handfast/js";
 
 /// What to build.
 #[derive(clap::Args, Debug, Default)]
@@ -30,31 +31,58 @@ pub(crate) struct Options {
 /// # Errors
 /// A tool is missing and may not be installed, or the build fails.
 pub(crate) fn run(options: &Options) -> Result<bool> {
+    let package = package();
+    bind(options, &package)?;
+    for name in scripts(&workspace::root().join(SOURCE))? {
+        copy(&workspace::root().join(SOURCE).join(&name), &package.join(&name))?;
+    }
+    measure(&package.join("handfast_bg.wasm"))
+}
+
+/// Builds the module, and writes it with its generated script and types and its notices into a folder that is emptied before.
+///
+/// # Errors
+/// A tool is missing and may not be installed, or the build fails.
+pub(crate) fn bind(options: &Options, folder: &Path) -> Result<()> {
     let toolchain = Toolchain::find(!options.no_install)?;
     command::run(&mut toolchain.build(PACKAGE))?;
     let module = toolchain.folder().join("wasm").join("reference_web_wasm.wasm");
     ensure!(module.is_file(), "{} was not built", module.display());
-    let package = package();
-    if package.exists() {
-        std::fs::remove_dir_all(&package).with_context(|| format!("cannot empty {}", package.display()))?;
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
-    std::fs::create_dir_all(&package)?;
+    std::fs::create_dir_all(folder)?;
     let mut bindgen = command::cargo(["run", "--quiet", "--locked", "--package", "xtask-bindgen", "--"]);
-    command::run(bindgen.arg(&module).arg(&package).arg("handfast"))?;
-    copy(&workspace::root().join(SOURCE), &package)?;
+    command::run(bindgen.arg(&module).arg(folder).arg("handfast"))?;
+    declare_without_dispose(&folder.join("handfast.d.ts"))?;
     let notices = notices::make(&notices::Options::of(PACKAGE, Some(TARGET)))?;
-    std::fs::write(package.join(notices::FILE), notices)?;
-    measure(&package.join("handfast_bg.wasm"))
+    std::fs::write(folder.join(notices::FILE), notices)
+        .with_context(|| format!("cannot write to {}", folder.display()))
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    for entry in std::fs::read_dir(from).with_context(|| format!("no folder {}", from.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().context("a file without a name")?;
-        let _ =
-            std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
+/// Takes a method out of the generated types that only the newest libraries of TypeScript know, and nobody needs here.
+fn declare_without_dispose(types: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(types).with_context(|| format!("no {}", types.display()))?;
+    let lines = text.lines().filter(|line| !line.contains("[Symbol.dispose]"));
+    let kept: String = lines.flat_map(|line| [line, "\n"]).collect();
+    std::fs::write(types, kept).with_context(|| format!("cannot write {}", types.display()))
+}
+
+/// The names of the scripts in a folder, and of what says their types.
+pub(crate) fn scripts(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| format!("no folder {}", folder.display()))? {
+        let name = entry?.file_name().into_string().ok().context("a name that is no UTF-8")?;
+        if ["js", "ts"].iter().any(|ending| has_ending(&name, ending)) {
+            names.push(name);
+        }
     }
-    Ok(())
+    names.sort();
+    Ok(names)
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to).map(drop).with_context(|| format!("cannot copy {}", from.display()))
 }
 
 fn measure(module: &Path) -> Result<bool> {

@@ -25,7 +25,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The driver's process. It ends with this value, and its browsers with it.
 #[derive(Debug)]
-pub(super) struct ChromeDriver {
+pub(crate) struct ChromeDriver {
     child: Child,
     port: u16,
     keeper: Keeper,
@@ -36,7 +36,7 @@ impl ChromeDriver {
     ///
     /// # Errors
     /// It does not start.
-    pub(super) fn start(keeper: &Keeper) -> Result<Self> {
+    pub(crate) fn start(keeper: &Keeper) -> Result<Self> {
         let mut command = Command::new(chromium::driver());
         let _ = command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("chromedriver cannot be started")?;
@@ -62,7 +62,7 @@ impl ChromeDriver {
     ///
     /// # Errors
     /// It does not open.
-    pub(super) fn browser(&self, profile: &Path, width: u32, height: u32) -> Result<Browser> {
+    pub(crate) fn browser(&self, profile: &Path, width: u32, height: u32) -> Result<Browser> {
         let arguments = [
             "--headless".to_owned(),
             "--no-sandbox".to_owned(),
@@ -105,7 +105,7 @@ fn port_of(line: &str) -> Option<u16> {
 
 /// One browser with one window. It is closed with this value.
 #[derive(Debug)]
-pub(super) struct Browser {
+pub(crate) struct Browser {
     port: u16,
     session: String,
     pid: u64,
@@ -118,57 +118,57 @@ impl Browser {
     }
 
     /// Goes to an address.
-    pub(super) fn go(&self, url: &str) -> Result<()> {
+    pub(crate) fn go(&self, url: &str) -> Result<()> {
         self.post("url", &json!({"url": url})).map(drop)
     }
 
     /// The tab that is driven, as [`Browser::tab`] takes it.
-    pub(super) fn this_tab(&self) -> Result<String> {
+    pub(crate) fn this_tab(&self) -> Result<String> {
         let path = format!("/session/{}/window", self.session);
         let here = request(self.port, "GET", &path, &Value::Null)?;
         here.as_str().map(str::to_owned).context("a tab without a name")
     }
 
     /// Opens another tab and goes on in it.
-    pub(super) fn new_tab(&self) -> Result<()> {
+    pub(crate) fn new_tab(&self) -> Result<()> {
         let new = self.post("window/new", &json!({"type": "tab"}))?;
         self.tab(new["handle"].as_str().context("a tab without a name")?)
     }
 
     /// Closes the tab that is driven. Go on in another one.
-    pub(super) fn close_tab(&self) -> Result<()> {
+    pub(crate) fn close_tab(&self) -> Result<()> {
         let path = format!("/session/{}/window", self.session);
         request(self.port, "DELETE", &path, &Value::Null).map(drop)
     }
 
     /// Closes the browser, as its user does.
-    pub(super) fn close(&self) -> Result<()> {
+    pub(crate) fn close(&self) -> Result<()> {
         request(self.port, "DELETE", &format!("/session/{}", self.session), &Value::Null).map(drop)
     }
 
     /// The browser's process.
-    pub(super) const fn pid(&self) -> u64 {
+    pub(crate) const fn pid(&self) -> u64 {
         self.pid
     }
 
     /// What the browser counts of the page; times are those of the page's own thread, without what other programs take.
-    pub(super) fn metrics(&self) -> Result<Value> {
+    pub(crate) fn metrics(&self) -> Result<Value> {
         let _ = self.chrome("Performance.enable", &json!({"timeDomain": "threadTicks"}))?;
         self.chrome("Performance.getMetrics", &json!({}))
     }
 
     /// Ends the browser's process, as a crash does.
-    pub(super) fn kill(&self) -> Result<()> {
+    pub(crate) fn kill(&self) -> Result<()> {
         command::run(&mut command::program("kill", ["-KILL", &self.pid.to_string()]))
     }
 
     /// Has a script run before those of every page that is loaded from now on; gives what ends that.
-    pub(super) fn before_load(&self, script: &str) -> Result<Value> {
+    pub(crate) fn before_load(&self, script: &str) -> Result<Value> {
         self.chrome("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}))
     }
 
     /// Ends what [`Browser::before_load`] began.
-    pub(super) fn not_before_load(&self, script: &Value) -> Result<()> {
+    pub(crate) fn not_before_load(&self, script: &Value) -> Result<()> {
         self.chrome("Page.removeScriptToEvaluateOnNewDocument", script).map(drop)
     }
 
@@ -176,12 +176,12 @@ impl Browser {
     ///
     /// # Errors
     /// It does not load.
-    pub(super) fn reload(&self) -> Result<()> {
+    pub(crate) fn reload(&self) -> Result<()> {
         self.post("refresh", &json!({})).map(drop)
     }
 
     /// Says to the page that there is a network, or that there is none.
-    pub(super) fn network(&self, is_there: bool) -> Result<()> {
+    pub(crate) fn network(&self, is_there: bool) -> Result<()> {
         let network =
             json!({"offline": !is_there, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
         let _ = self.chrome("Network.enable", &json!({}))?;
@@ -189,19 +189,19 @@ impl Browser {
     }
 
     /// Freezes the page, as a browser does with tabs that nobody looks at, or thaws it.
-    pub(super) fn freeze(&self, is_frozen: bool) -> Result<()> {
+    pub(crate) fn freeze(&self, is_frozen: bool) -> Result<()> {
         let state = if is_frozen { "frozen" } else { "active" };
         self.chrome("Page.setWebLifecycleState", &json!({"state": state})).map(drop)
     }
 
     /// Clears all that the browser stores for an origin.
-    pub(super) fn clear_storage(&self, origin: &str) -> Result<()> {
+    pub(crate) fn clear_storage(&self, origin: &str) -> Result<()> {
         let what = json!({"origin": origin, "storageTypes": "all"});
         self.chrome("Storage.clearDataForOrigin", &what).map(drop)
     }
 
     /// Gives an origin this much room, in bytes, or as much as it has otherwise.
-    pub(super) fn quota(&self, origin: &str, bytes: Option<u64>) -> Result<()> {
+    pub(crate) fn quota(&self, origin: &str, bytes: Option<u64>) -> Result<()> {
         let mut room = json!({"origin": origin});
         if let Some(bytes) = bytes {
             room["quotaSize"] = json!(bytes);
@@ -210,7 +210,7 @@ impl Browser {
     }
 
     /// Goes on in this tab.
-    pub(super) fn tab(&self, handle: &str) -> Result<()> {
+    pub(crate) fn tab(&self, handle: &str) -> Result<()> {
         self.post("window", &json!({"handle": handle})).map(drop)
     }
 
@@ -218,7 +218,7 @@ impl Browser {
     ///
     /// # Errors
     /// There is no such element.
-    pub(super) fn drop_file(&self, selector: &str, file: &Path) -> Result<()> {
+    pub(crate) fn drop_file(&self, selector: &str, file: &Path) -> Result<()> {
         let at = self.wait(
             selector,
             &format!(
@@ -236,7 +236,7 @@ impl Browser {
     }
 
     /// Gives the page another size and another scheme of colours, as a device of that size would.
-    pub(super) fn emulate_viewport(&self, width: u32, height: u32, dark: bool) -> Result<()> {
+    pub(crate) fn emulate_viewport(&self, width: u32, height: u32, dark: bool) -> Result<()> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         let _ = self.chrome("Emulation.setDeviceMetricsOverride", &size)?;
         let scheme = if dark { "dark" } else { "light" };
@@ -249,7 +249,7 @@ impl Browser {
     }
 
     /// Runs a script in the page, which may wait, and gives what it returns.
-    pub(super) fn run(&self, script: &str) -> Result<Value> {
+    pub(crate) fn run(&self, script: &str) -> Result<Value> {
         let script = format!("return (async () => {{ {script} }})()");
         self.post("execute/sync", &json!({"script": script, "args": []}))
     }
@@ -258,7 +258,7 @@ impl Browser {
     ///
     /// # Errors
     /// It does not in time; the text says what was waited for, and what the page shows.
-    pub(super) fn wait(&self, what: &str, script: &str) -> Result<Value> {
+    pub(crate) fn wait(&self, what: &str, script: &str) -> Result<Value> {
         let began = Instant::now();
         loop {
             let value = self.run(script)?;
@@ -278,7 +278,7 @@ impl Browser {
     }
 
     /// Waits for the text of an element.
-    pub(super) fn text(&self, selector: &str) -> Result<String> {
+    pub(crate) fn text(&self, selector: &str) -> Result<String> {
         let script = format!("return document.querySelector({selector:?})?.textContent");
         let value = self.wait(selector, &script)?;
         value.as_str().map(str::to_owned).with_context(|| format!("{selector} has no text"))
@@ -291,19 +291,19 @@ impl Browser {
     }
 
     /// Clicks on an element, as a mouse does.
-    pub(super) fn click(&self, selector: &str) -> Result<()> {
+    pub(crate) fn click(&self, selector: &str) -> Result<()> {
         let element = self.find(selector)?;
         self.post(&format!("element/{element}/click"), &json!({})).map(drop)
     }
 
     /// Types into an element, as a keyboard does.
-    pub(super) fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+    pub(crate) fn type_into(&self, selector: &str, text: &str) -> Result<()> {
         let element = self.find(selector)?;
         self.post(&format!("element/{element}/value"), &json!({"text": text})).map(drop)
     }
 
     /// Presses keys, one after the other, wherever the focus is.
-    pub(super) fn keys(&self, text: &str) -> Result<()> {
+    pub(crate) fn keys(&self, text: &str) -> Result<()> {
         let presses: Vec<Value> = text
             .chars()
             .flat_map(|key| ["keyDown", "keyUp"].map(|what| json!({"type": what, "value": key})))
@@ -313,7 +313,7 @@ impl Browser {
     }
 
     /// What the window shows while nothing in it moves, as the text of a picture.
-    pub(super) fn still(&self) -> Result<String> {
+    pub(crate) fn still(&self) -> Result<String> {
         let _ = self.run(
             "const style = new CSSStyleSheet(); style.replaceSync('* { animation: none !important; transition: none !important; caret-color: transparent !important }'); \
              document.adoptedStyleSheets = [style]; document.activeElement.blur(); await new Promise(requestAnimationFrame)",
@@ -324,7 +324,7 @@ impl Browser {
     }
 
     /// Writes what the window shows to a file.
-    pub(super) fn picture(&self, file: &Path) -> Result<()> {
+    pub(crate) fn picture(&self, file: &Path) -> Result<()> {
         let path = format!("/session/{}/screenshot", self.session);
         let answer = request(self.port, "GET", &path, &Value::Null)?;
         let png = base64(answer.as_str().context("a picture that is no text")?)?;
@@ -332,7 +332,7 @@ impl Browser {
     }
 
     /// What the console said since it was asked last, and was not merely noted.
-    pub(super) fn said(&self) -> Result<Vec<String>> {
+    pub(crate) fn said(&self) -> Result<Vec<String>> {
         let answer = self.post("se/log", &json!({"type": "browser"}))?;
         let lines = answer.as_array().context("a log that is no list")?;
         let loud = lines.iter().filter(|line| line["level"] == "SEVERE" || line["level"] == "WARNING");

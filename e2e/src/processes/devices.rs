@@ -41,7 +41,7 @@ pub(crate) struct Device {
     name: String,
     program: PathBuf,
     /// What a relay is told besides its name and address.
-    relay_words: &'static [&'static str],
+    relay_words: Vec<String>,
     dir: PathBuf,
     log: PathBuf,
     relay_name: String,
@@ -74,7 +74,7 @@ impl Device {
         };
         let log = root.join(format!("{name}.log"));
         let (name, relay_name) = (name.to_owned(), relay_name.to_owned());
-        let relay_words = programs.relay_words;
+        let relay_words = programs.relay_words.iter().map(|&word| word.to_owned()).collect();
         Ok(Self {
             kind,
             name,
@@ -102,6 +102,11 @@ impl Device {
     /// Returns the data directory.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// From the next start on, a relay is told this besides its name and address.
+    pub(crate) fn tell_relay(&mut self, words: &[&str]) {
+        self.relay_words = words.iter().map(|&word| word.to_owned()).collect();
     }
 
     /// Returns the process that runs.
@@ -201,7 +206,7 @@ impl Device {
         let mut command = Command::new(&self.program);
         let relay = self.relay_name.as_str();
         let _ = match self.kind {
-            Kind::Relay => command.args(["--listen", relay, "--name", relay]).args(self.relay_words),
+            Kind::Relay => command.args(["--listen", relay, "--name", relay]).args(&self.relay_words),
             Kind::Phone => command.arg("--data").arg(&self.dir).args(["--developer", "--allow-relay", relay]),
             Kind::Web => command.arg("--data").arg(&self.dir).args(["--relay", relay]),
         };

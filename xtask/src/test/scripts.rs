@@ -27,6 +27,16 @@ pub(super) fn check() -> Result<()> {
     Ok(())
 }
 
+/// Runs the tests of a folder, `*.test.js`, in Node.
+///
+/// # Errors
+/// One fails, or there are none.
+pub(super) fn test(folder: &str) -> Result<()> {
+    let listed = command::output(&mut command::program("git", ["ls-files", &format!("{folder}/*.test.js")]))?;
+    ensure!(!listed.trim().is_empty(), "no tests in {folder}");
+    command::run(command::program("node", ["--test"]).args(listed.lines()))
+}
+
 fn missing(scripts: &BTreeMap<String, String>) -> Vec<String> {
     let mut missing = Vec::new();
     for (file, text) in scripts {
