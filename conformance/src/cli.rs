@@ -14,14 +14,19 @@ use crate::manifest::{self, Manifest};
 use crate::out::{Unwritable, complain, print, print_line};
 use crate::stats::Stats;
 use crate::suite::{Source, load, parse, paths};
+use crate::templates::{self, Language};
 use crate::{peer, runner};
 
-/// Vectors of the Handfast protocol.
+/// The exit codes, below the help of each command.
+const EXIT_CODES: &str =
+    "Exit codes: 0 all is as expected; 1 something failed; 2 wrong usage, or a file that cannot be read";
+
+/// Asks implementations of the Handfast protocol the test vectors, and plays a faulty peer against them.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "handfast-conformance", version, after_help = EXIT_CODES)]
 struct Arguments {
     /// A folder of vector files, in place of those that this program brings along.
-    #[arg(long)]
+    #[arg(long, global = true, value_name = "DIR")]
     folder: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -44,6 +49,14 @@ enum Command {
     Generate,
     /// Ask an implementation every case through its shim: see SHIMS.md.
     Run(runner::Options),
+    /// Hold implementations side by side, of reports or asked now.
+    Compare(runner::CompareOptions),
+    /// Print how to write a shim (SHIMS.md), or one to fill in.
+    Shim {
+        /// The language of the shim to fill in.
+        #[arg(value_enum)]
+        language: Option<Language>,
+    },
     /// Play a faulty peer against an implementation, live and in virtual time.
     Peer(runner::Options),
     /// Ask a running relay, over real WebSockets.
@@ -58,7 +71,13 @@ enum Command {
     Example,
     /// Print the state tables of the specification, `spec/state.md`.
     States,
+    /// End the process groups that are named on standard input when that closes.
+    #[command(hide = true, name = KEEP)]
+    Keep,
 }
+
+/// The verb of the process that ends the shims after the runner.
+const KEEP: &str = "keep";
 
 fn list(source: &Source, count: bool) -> Result<()> {
     let (mut total, mut negative, mut lines) = (0, 0, String::new());
@@ -149,8 +168,11 @@ pub fn run() -> ExitCode {
         Command::Generate => generate(arguments.folder.as_deref()),
         Command::States => crate::state::page().and_then(|page| Ok(print(&page)?)),
         Command::Mutants { only } => mutants(only),
+        Command::Shim { language: Some(language) } => print(language.template()).map_err(Into::into),
+        Command::Shim { language: None } => print(&templates::how()).map_err(Into::into),
+        Command::Keep => runner::keep().map_err(Into::into),
         Command::Example => crate::example::page().and_then(|page| Ok(print(&page)?)),
-        Command::Run(_) | Command::Peer(_) | Command::Live(_) => {
+        Command::Run(_) | Command::Compare(_) | Command::Peer(_) | Command::Live(_) => {
             match of_implementations(source, &arguments.command) {
                 Ok(true) => Ok(()),
                 Ok(false) => return ExitCode::FAILURE,
@@ -167,8 +189,13 @@ pub fn run() -> ExitCode {
 
 /// Whether every implementation did as it should.
 fn of_implementations(source: &Source, command: &Command) -> Result<bool> {
+    runner::start_keeper(KEEP).context("the process that ends the shims cannot be started")?;
     let (_, good) = match command {
         Command::Run(options) => runner::run(source, options)?,
+        Command::Compare(options) => {
+            let played = [peer::cases()?, crate::live::cases()?].concat();
+            return runner::compare(source, played, options);
+        }
         Command::Peer(options) => peer::run(options)?,
         Command::Live(options) => return crate::live::run(options),
         _ => bail!("this command has no implementation to ask"),

@@ -28,6 +28,7 @@ pub mod shim;
 pub mod state;
 pub mod stats;
 pub mod suite;
+mod templates;
 mod topics;
 
 use anyhow::Result;

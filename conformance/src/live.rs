@@ -23,7 +23,7 @@ use self::client::{Stop, Target};
 use self::world::World;
 use crate::case::{Case, Verdict};
 use crate::peer;
-use crate::runner::{Asking, Column, Finding, Hello, Run, Shim, Trouble, columns, selected, told};
+use crate::runner::{Asking, Column, Finding, Hello, Shim, Trouble, columns, selected, told};
 
 /// The operation that these cases are under.
 const OP: &str = "live";
@@ -114,12 +114,16 @@ pub fn cases() -> Result<Vec<Case>> {
 ///
 /// An option makes no sense. What a program does is a finding.
 pub fn run(options: &Options) -> Result<bool> {
-    let (cases, skips) = selected(cases()?, &options.asking)?;
-    let of_relay: Vec<Case> =
-        cases.iter().filter(|case| case.input.get("role") == Some(&json!("relay"))).cloned().collect();
+    let selected = selected(cases()?, &options.asking)?;
+    let of_relay: Vec<Case> = selected
+        .cases
+        .iter()
+        .filter(|case| case.input.get("role") == Some(&json!("relay")))
+        .cloned()
+        .collect();
     let relays: Result<Vec<Column>> = options.relays.iter().map(|relay| column(relay, &of_relay)).collect();
-    let mut run = Run { columns: relays?, cases };
-    run.columns.extend(columns(&run.cases, &options.shims, &options.asking, &skips, play)?);
+    let shims = columns(&selected.cases, &options.shims, &options.asking, &selected.skips, play)?;
+    let run = selected.run([relays?, shims].concat(), &options.asking, &[]);
     told(&run, &options.asking)
 }
 

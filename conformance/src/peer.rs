@@ -54,7 +54,7 @@ fn case(fault: &Fault) -> Case {
 ///
 /// An option makes no sense. What a shim does is a finding.
 pub fn run(options: &Options) -> Result<(Run, bool)> {
-    run_cases(cases()?, options, play)
+    run_cases(cases()?, options, play, &[])
 }
 
 /// Plays one fault against a shim.

@@ -9,7 +9,15 @@ use crate::shims::{Folder, RUNNER};
 /// Each verb that prints: nobody reads it, and a panic would be exit code 101.
 #[test]
 fn a_reader_that_is_gone_ends_nothing_and_panics_nowhere() {
-    for verb in [&["list"][..], &["list", "--count"], &["list", "--stats"], &["states"], &["example"]] {
+    for verb in [
+        &["list"][..],
+        &["list", "--count"],
+        &["list", "--stats"],
+        &["states"],
+        &["example"],
+        &["shim"],
+        &["shim", "go"],
+    ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = Command::new(RUNNER).args(verb).stdout(writer).output().expect("it runs");
@@ -148,7 +156,7 @@ fn what_a_shim_started_ends_with_the_run_or_with_the_runner() {
     let pid = std::fs::read_to_string(&child).expect("a child");
     assert!(until(|| !lives(&pid)), "a child of the shim lives on after the run");
 
-    for signal in ["INT", "TERM", "HUP"] {
+    for (signal, is_caught) in [("INT", true), ("TERM", true), ("HUP", true), ("KILL", false)] {
         std::fs::remove_file(&child).expect("removed");
         let _ = folder
             .run(&format!("{starts}\nif n == 1: say(right)\nelse: time.sleep(600)"), &["--case", "none"]);
@@ -165,7 +173,8 @@ fn what_a_shim_started_ends_with_the_run_or_with_the_runner() {
         assert!(lives(&pid));
         let killed = Command::new("kill").arg(format!("-{signal}")).arg(runner.id().to_string()).status();
         assert!(killed.expect("kill runs").success());
-        assert!(runner.wait().expect("it ends").code().is_some_and(|code| code > 128), "{signal}");
+        let code = runner.wait().expect("it ends").code();
+        assert_eq!(code.is_some_and(|code| code > 128), is_caught, "{signal}");
         assert!(until(|| !lives(&pid)), "{signal}: a child of the shim lives on after the runner");
     }
 }

@@ -92,7 +92,7 @@ fn a_failure_has_a_page_that_explains_it() {
         "here the grammar refuses it: ",
         // How to see it again.
         "handfast-conformance run --shim ",
-        "--case &#39;",
+        "--case refuse-frames-relay/",
     ] {
         assert!(html.contains(part), "{part}");
     }

@@ -76,5 +76,8 @@ pub const FILES: &[File] = &[
 /// The names of all files with their SHA-256 hashes and numbers of vectors, in JSON.
 pub const MANIFEST: &str = include_str!("../manifest.json");
 
+/// The README of the vectors: the form of a case, and every operation.
+pub const README: &str = include_str!("../README.md");
+
 /// Points and signatures at the edges of Ed25519, from another project (`ed25519/README.md`), in JSON.
 pub const ED25519_POINTS: &str = include_str!("../ed25519/ed25519vectors.json");

@@ -1,148 +1,140 @@
-//! Holds an answer against what a case says.
+//! `handfast-conformance compare`: implementations side by side, of reports or asked now.
 
-use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use super::finding::{Class, Finding};
-use super::protocol::{Answer, Hello};
-use crate::case::{Case, ErrorName, Verdict};
+use anyhow::Result;
 
-/// How many differences are told.
-const DIFFERENCES_MAX: usize = 5;
-/// How much of a value is told, letters.
-const VALUE_MAX: usize = 80;
+use super::matrix::Matrix;
+use super::options::Asking;
+use super::outcome::Run;
+use super::rules::Rules;
+use super::run::{ask, columns, selected, source_words, vectors};
+use super::stored::Stored;
+use super::{report, select, summary};
+use crate::case::Case;
+use crate::out;
+use crate::suite::Source;
 
-/// What is to be said of an answer.
-pub(super) fn judge(case: &Case, hello: &Hello, answer: &Answer) -> Finding {
-    let finding = match (answer, case.result, &case.error) {
-        (Answer::Unsupported(what), _, _) => unsupported(case, hello, what),
-        (Answer::Accepted { out }, Verdict::Valid, _) => match differences(&case.out, out) {
-            found if found.is_empty() => Finding::new(Class::Pass, ""),
-            found => Finding::new(Class::Fail, found.join("; ")),
-        },
-        (Answer::Refused { area, code }, Verdict::Valid, _) => {
-            Finding::new(Class::Fail, format!("it is valid, and was refused with {code} ({area})"))
-        }
-        (Answer::Accepted { .. }, Verdict::Invalid, Some(expected)) => {
-            let ErrorName { area, code } = expected;
-            Finding::new(Class::Fail, format!("it must be refused with {code} ({area}), and was accepted"))
-        }
-        (Answer::Refused { area, code }, Verdict::Invalid, Some(expected)) => refused(expected, area, code),
-        (_, Verdict::Invalid, None) => Finding::new(Class::Fail, "the case has no error"),
-    };
-    finding.with_answer(answer)
+/// In which form the matrix is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "the forms of a command")]
+pub enum Form {
+    /// For a terminal.
+    Text,
+    /// For programs.
+    Json,
+    /// One page that needs nothing else, with every failure explained.
+    Html,
 }
 
-fn refused(expected: &ErrorName, area: &str, code: &str) -> Finding {
-    let told = format!("refused with {code} ({area}), right is {} ({})", expected.code, expected.area);
-    match (expected.area == area, expected.code == code) {
-        (true, true) => Finding::new(Class::Pass, ""),
-        (true, false) => Finding::new(Class::PassArea, told),
-        (false, _) => Finding::new(Class::Fail, told),
+/// What to hold side by side.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::exhaustive_structs, reason = "the options of a command")]
+pub struct CompareOptions {
+    /// A report of an earlier run (its folder, or a file that ends with .json), or the command that starts a shim, which
+    /// is asked every vector.
+    #[arg(value_name = "REPORT|CMD", required = true)]
+    pub implementations: Vec<String>,
+    /// In which form the matrix is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Form,
+    /// Which cases, and how they are asked.
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// Prints the matrix of implementations; returns whether all is as expected. `played` has the cases of reports that are no
+/// vectors.
+///
+/// # Errors
+///
+/// An option makes no sense, or a report cannot be read. What a shim does is a finding.
+pub fn compare(source: &Source, played: Vec<Case>, options: &CompareOptions) -> Result<bool> {
+    let (asking, rules) = (&options.asking, Rules::of(&options.asking));
+    let run = side_by_side(source, played, options)?;
+    if asking.explain.is_some() && options.format == Form::Text {
+        summary::print(&run, asking)?;
     }
-}
-
-/// Only what was not promised may be left out.
-fn unsupported(case: &Case, hello: &Hello, what: &str) -> Finding {
-    if hello.ops.as_ref().is_some_and(|ops| ops.contains(&case.op)) {
-        let told = format!("its hello names the operation {}, and now {what:?} is not supported", case.op);
-        return Finding::new(Class::Fail, told);
+    match options.format {
+        Form::Text => out::print(&Matrix::of(&run).text())?,
+        Form::Json => out::print(&(serde_json::to_string_pretty(&Matrix::of(&run).json())? + "\n"))?,
+        Form::Html => out::print(&report::html(&run, rules)?)?,
     }
-    Finding::new(Class::Unsupported, format!("not supported: {what}"))
-}
-
-/// Where two outputs differ, each with its path.
-fn differences(expected: &Map<String, Value>, found: &Map<String, Value>) -> Vec<String> {
-    let mut all = Vec::new();
-    objects("", expected, found, &mut all);
-    let more = all.len().saturating_sub(DIFFERENCES_MAX);
-    all.truncate(DIFFERENCES_MAX);
-    if more > 0 {
-        all.push(format!("and {more} more"));
+    if options.format == Form::Text {
+        summary::print_stale(&run)?;
     }
-    all
-}
-
-fn objects(path: &str, expected: &Map<String, Value>, found: &Map<String, Value>, all: &mut Vec<String>) {
-    for (name, value) in expected {
-        let path = format!("{path}{name}");
-        match found.get(name) {
-            Some(other) => values(&path, value, other, all),
-            None => all.push(format!("`{path}` is missing, right is {}", shown(value))),
-        }
+    if let Some(folder) = &asking.report {
+        report::write(folder, &run, rules)?;
     }
-    let extra = found.iter().filter(|(name, _)| !expected.contains_key(*name));
-    all.extend(extra.map(|(name, value)| format!("`{path}{name}` is not to be there: {}", shown(value))));
+    Ok(rules.is_good(&run))
 }
 
-fn values(path: &str, expected: &Value, found: &Value, all: &mut Vec<String>) {
-    match (expected, found) {
-        (Value::Object(expected), Value::Object(found)) => {
-            objects(&format!("{path}."), expected, found, all);
-        }
-        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
-            for (at, (expected, found)) in expected.iter().zip(found).enumerate() {
-                values(&format!("{path}[{at}]"), expected, found, all);
+/// The outcomes of all implementations, in the order given.
+fn side_by_side(source: &Source, played: Vec<Case>, options: &CompareOptions) -> Result<Run> {
+    let asking = &options.asking;
+    let given: Vec<Given> =
+        options.implementations.iter().map(|text| Given::read(text)).collect::<Result<_>>()?;
+    let vectors = vectors(source)?;
+    let ids: BTreeSet<String> = vectors.iter().map(|case| case.id.clone()).collect();
+    let has_commands = given.iter().any(|one| matches!(one, Given::Command(_)));
+    let selected = selected(needed(vectors, played, has_commands, &given), asking)?;
+    let to_ask: Vec<Case> = selected.cases.iter().filter(|case| ids.contains(&case.id)).cloned().collect();
+    let (mut all_columns, mut stale) = (Vec::new(), Vec::new());
+    for one in given {
+        match one {
+            Given::Command(command) => {
+                all_columns.extend(columns(&to_ask, &[command], asking, &selected.skips, ask)?);
+            }
+            Given::Report(stored) => {
+                stale.extend(stored.stale);
+                all_columns.extend(stored.columns.into_iter().map(|mut column| {
+                    column.findings.retain(|id, _| select::matches(&asking.case, id));
+                    column
+                }));
             }
         }
-        _ if expected == found => {}
-        _ => all.push(format!("`{path}` is {}, right is {}", shown(found), shown(expected))),
     }
+    let mut run = selected.run(all_columns, asking, &source_words(source));
+    run.stale.extend(stale);
+    Ok(run)
 }
 
-fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    let mut letters = text.chars();
-    let start: String = letters.by_ref().take(VALUE_MAX).collect();
-    if letters.next().is_none() { start } else { start + "..." }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn hello(ops: Option<&[&str]>) -> Hello {
-        let ops = ops.map(|ops| ops.iter().map(|op| (*op).to_owned()).collect());
-        Hello { name: "x".to_owned(), version: "1".to_owned(), roles: BTreeSet::new(), ops }
-    }
-
-    fn case(value: &Value) -> Case {
-        serde_json::from_value(value.clone()).unwrap()
-    }
-
-    #[test]
-    fn each_class_has_its_answer() {
-        let valid =
-            case(&json!({"id": "a", "reqs": [], "comment": "", "op": "x", "in": {}, "result": "valid",
-            "out": {"list": [{"n": 1}, 2], "text": "t"}}));
-        let invalid = case(&json!({"id": "b", "reqs": [], "comment": "", "op": "x", "in": {},
-            "result": "invalid", "error": {"area": "framing", "code": "TRUNCATED"}}));
-        let accepted =
-            |out: Value| Answer::read(json!({"ok": true, "out": out}).as_object().unwrap()).unwrap();
-        let refused =
-            |area: &str, code: &str| Answer::Refused { area: area.to_owned(), code: code.to_owned() };
-        let unsupported = Answer::Unsupported("x".to_owned());
-        let right = json!({"list": [{"n": 1}, 2], "text": "t"});
-        for (case, answer, class, part) in [
-            (&valid, accepted(right), Class::Pass, ""),
-            (&valid, accepted(json!({"list": [{"n": 3}, 2], "text": "t"})), Class::Fail, "`list[0].n` is 3"),
-            (&valid, accepted(json!({"list": [1], "text": "t"})), Class::Fail, "`list` is [1]"),
-            (&valid, accepted(json!({"list": [{"n": 1}, 2]})), Class::Fail, "`text` is missing"),
-            (&valid, refused("framing", "TRUNCATED"), Class::Fail, "it is valid"),
-            (&invalid, accepted(json!({})), Class::Fail, "was accepted"),
-            (&invalid, refused("framing", "TRUNCATED"), Class::Pass, ""),
-            (&invalid, refused("framing", "FIELD_VALUE"), Class::PassArea, "right is TRUNCATED"),
-            (&invalid, refused("relay", "TRUNCATED"), Class::Fail, "(relay), right is"),
-            (&invalid, unsupported.clone(), Class::Unsupported, "x"),
-        ] {
-            let finding = judge(case, &hello(None), &answer);
-            assert_eq!(finding.class, class, "{}", finding.reason);
-            assert!(finding.reason.contains(part), "{}", finding.reason);
+/// The cases that are asked, and those of the reports: as this build has them if it does, else as the report says.
+fn needed(vectors: Vec<Case>, played: Vec<Case>, all_vectors: bool, given: &[Given]) -> Vec<Case> {
+    let count = vectors.len();
+    let mut stored: BTreeMap<&str, &Case> = BTreeMap::new();
+    for one in given {
+        if let Given::Report(report) = one {
+            stored.extend(report.cases.iter().map(|case| (case.id.as_str(), case)));
         }
-        let promised = judge(&valid, &hello(Some(&["x"])), &unsupported);
-        assert_eq!(promised.class, Class::Fail, "what was promised is not left out");
+    }
+    let mut needed = Vec::new();
+    for (index, case) in vectors.into_iter().chain(played).enumerate() {
+        let is_stored = stored.remove(case.id.as_str()).is_some();
+        if is_stored || (all_vectors && index < count) {
+            needed.push(case);
+        }
+    }
+    needed.extend(stored.into_values().cloned());
+    needed
+}
+
+/// One of the things to compare.
+enum Given {
+    Report(Stored),
+    Command(String),
+}
+
+impl Given {
+    /// A folder or the name of a JSON file is a report, all else a command.
+    fn read(text: &str) -> Result<Self> {
+        let path = Path::new(text);
+        let file: Option<PathBuf> = if path.is_dir() {
+            Some(path.join(report::JSON))
+        } else {
+            path.extension().is_some_and(|ending| ending == "json").then(|| path.to_owned())
+        };
+        file.map_or_else(|| Ok(Self::Command(text.to_owned())), |file| Stored::read(&file).map(Self::Report))
     }
 }

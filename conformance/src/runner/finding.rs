@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use handfast_codec::error::ErrorCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::protocol::Answer;
 
 /// How a case ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "the classes of the reports")]
 pub enum Class {
     /// As the case says.
@@ -79,12 +79,14 @@ pub struct Finding {
     pub stderr: String,
     /// How long it took.
     pub took: Duration,
+    /// Why this failure was expected, if it was.
+    pub expected: Option<String>,
 }
 
 impl Finding {
     pub(super) fn new(class: Class, reason: impl Into<String>) -> Self {
         let took = Duration::ZERO;
-        Self { class, reason: reason.into(), answer: None, stderr: String::new(), took }
+        Self { class, reason: reason.into(), answer: None, stderr: String::new(), took, expected: None }
     }
 
     /// As the case says.

@@ -7,10 +7,11 @@ use anyhow::Result;
 
 use super::finding::{Class, Finding};
 use super::protocol::Hello;
+use super::text::{printable, quoted};
 use crate::case::Case;
 
 /// What came of one shim.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "what reports show")]
 pub struct Column {
     /// The command that started it.
@@ -31,6 +32,10 @@ pub struct Run {
     pub cases: Vec<Case>,
     /// The shims, in the order given.
     pub columns: Vec<Column>,
+    /// The options without which a case that is run again might end otherwise.
+    pub words: Vec<String>,
+    /// What was expected to fail and did not, or is not there, with why.
+    pub stale: Vec<String>,
 }
 
 impl Column {
@@ -47,14 +52,24 @@ impl Column {
     }
 }
 
-/// The line that runs one case again.
-pub(super) fn reproduction(command: &str, id: &str) -> String {
-    let (verb, option) = match id.split('/').next() {
-        Some("live") if command.starts_with("ws://") => ("live", "relay"),
-        Some("live") => ("live", "shim"),
-        Some("peer") => ("peer", "shim"),
-        _ => ("run", "shim"),
-    };
-    let quote = if command.contains('\'') { '"' } else { '\'' };
-    format!("handfast-conformance {verb} --{option} {quote}{command}{quote} --case '{id}'")
+impl Run {
+    /// The line that runs one case of an implementation again.
+    pub(super) fn reproduction(&self, column: &Column, id: &str) -> String {
+        let (verb, option) = match id.split('/').next() {
+            Some("live") if column.command.starts_with("ws://") => ("live", "--relay"),
+            Some("live") => ("live", "--shim"),
+            Some("peer") => ("peer", "--shim"),
+            _ => ("run", "--shim"),
+        };
+        let mut words = vec![program(), verb.to_owned()];
+        words.extend([option, &column.command, "--case", id].into_iter().map(quoted));
+        words.extend(self.words.iter().map(|word| quoted(word)));
+        words.join(" ")
+    }
+}
+
+/// How this program was called: a launcher says by a variable what it is itself.
+fn program() -> String {
+    std::env::var("HANDFAST_CONFORMANCE_CALLED")
+        .map_or_else(|_| "handfast-conformance".to_owned(), |name| printable(&name))
 }

@@ -40,7 +40,7 @@ pub(super) fn column(
     let hello = match &started {
         Ok((_, hello)) => hello.clone(),
         Err(finding) => {
-            let hello = Err(finding.clone());
+            let hello = Err(Finding::clone(finding));
             let (command, took) = (command.to_owned(), start.elapsed());
             return Ok(Column { command, hello, findings: BTreeMap::new(), took });
         }
@@ -72,9 +72,9 @@ pub(super) fn column(
 }
 
 /// Starts a shim and hears what it says about itself.
-fn greeted(words: &[String], options: &Asking) -> Result<(Shim, Hello), Finding> {
+fn greeted(words: &[String], options: &Asking) -> Result<(Shim, Hello), Box<Finding>> {
     let (start, each) = (Duration::from_millis(options.start_ms), Duration::from_millis(options.patience_ms));
-    let mut shim = Shim::start(words, start).map_err(|trouble| of_trouble(trouble, None))?;
+    let mut shim = Shim::start(words, start).map_err(|trouble| Box::new(of_trouble(trouble, None)))?;
     let input = json!({ "proto": PROTOCOL });
     let answer = shim.ask("hello", input.as_object().unwrap_or(&Map::new()));
     let hello = answer.and_then(|answer| Hello::read(&answer).map_err(Trouble::Nonsense));
@@ -83,7 +83,7 @@ fn greeted(words: &[String], options: &Asking) -> Result<(Shim, Hello), Finding>
             shim.set_patience(each);
             Ok((shim, hello))
         }
-        Err(trouble) => Err(of_trouble(trouble, Some(shim))),
+        Err(trouble) => Err(Box::new(of_trouble(trouble, Some(shim)))),
     }
 }
 
@@ -134,7 +134,7 @@ impl Worker<'_> {
                 Err(finding) => {
                     self.silent += 1;
                     let reason = format!("at its start: {}", finding.reason);
-                    return Finding { reason, ..finding };
+                    return Finding { reason, ..*finding };
                 }
             }
         }

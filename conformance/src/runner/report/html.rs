@@ -6,14 +6,15 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+use super::super::explain::Explainer;
 use super::super::finding::{Class, Finding};
-use super::super::options::Level;
+use super::super::matrix::{self, Matrix};
 use super::super::outcome::{Column, Run};
 use super::super::requirements::{self, Requirement, Section};
+use super::super::rules::Rules;
 use super::escape::escape;
-use super::page::Pages;
+use super::page;
 use crate::case::Case;
-use crate::grammar::{Grammar, WIRE};
 
 /// How many failures of one implementation have a page.
 const PAGES_MAX: usize = 300;
@@ -22,29 +23,26 @@ const HEAD: &str = include_str!("head.html");
 /// What has a page, by implementation and case.
 type Anchors = BTreeMap<(usize, String), String>;
 
-pub(super) fn text(run: &Run, level: Level) -> Result<String> {
-    let sections = requirements::sections();
-    let texts = sections.iter().flat_map(|section| &section.requirements).map(|r| (r.id, r.text)).collect();
-    let pages = Pages { grammar: Grammar::parse(WIRE)?, requirements: texts };
-    let strict = level.is_strict();
+pub(in super::super) fn text(run: &Run, rules: Rules) -> Result<String> {
+    let (sections, explainer) = (requirements::sections(), Explainer::new()?);
     let cases: BTreeMap<&str, &Case> = run.cases.iter().map(|case| (case.id.as_str(), case)).collect();
     let (mut anchors, mut articles) = (Anchors::new(), String::new());
     for (index, column) in run.columns.iter().enumerate() {
-        let failures = column
-            .findings
-            .iter()
-            .filter(|(_, finding)| finding.class.is_failure(strict) || finding.class == Class::PassArea);
+        let failures = column.findings.iter().filter(|(_, finding)| finding.class.is_failure(true));
         for (id, finding) in failures.take(PAGES_MAX) {
             let Some(case) = cases.get(id.as_str()) else { continue };
             let anchor = format!("f{}", anchors.len() + 1);
-            articles.push_str(&pages.page(&anchor, case, column, finding)?);
+            articles.push_str(&page::page(&explainer, run, &anchor, case, column, finding)?);
             let _ = anchors.insert((index, id.clone()), anchor);
         }
     }
     let mut out = HEAD.to_owned();
-    summary(run, level, &mut out);
+    summary(run, rules, &mut out);
+    if run.columns.len() > 1 {
+        matrix(run, &anchors, &mut out);
+    }
     for section in &sections {
-        out.push_str(&section_rows(run, section, &anchors, strict));
+        out.push_str(&section_rows(run, section, &anchors, rules));
     }
     if !articles.is_empty() {
         let _ = write!(out, "<h2>Failures</h2>{articles}");
@@ -52,12 +50,12 @@ pub(super) fn text(run: &Run, level: Level) -> Result<String> {
     Ok(out + "</main></html>\n")
 }
 
-fn summary(run: &Run, level: Level, out: &mut String) {
+fn summary(run: &Run, rules: Rules, out: &mut String) {
     let _ = write!(
         out,
         "<h1 id=\"top\">Handfast conformance</h1><p>{} cases, level {}, runner {}</p><table><tr><th>implementation</th>",
         run.cases.len(),
-        level.name(),
+        rules.level.name(),
         env!("CARGO_PKG_VERSION"),
     );
     for class in Class::ALL {
@@ -67,8 +65,8 @@ fn summary(run: &Run, level: Level, out: &mut String) {
     for column in &run.columns {
         let about = match &column.hello {
             Ok(hello) => {
-                let roles: Vec<&str> = hello.roles.iter().map(String::as_str).collect();
-                format!("{} ({})", hello.version, roles.join(", "))
+                let of: Vec<&str> = hello.roles.iter().map(String::as_str).collect();
+                format!("{} ({})", hello.version, of.join(", "))
             }
             Err(finding) => {
                 format!("{} at its start: {} {}", finding.class.name(), finding.reason, finding.stderr)
@@ -84,25 +82,60 @@ fn summary(run: &Run, level: Level, out: &mut String) {
     }
     out.push_str("</table>");
     for column in &run.columns {
-        for (id, finding) in column.findings.iter().filter(|(_, finding)| finding.class == Class::Skipped) {
-            let (name, reason) = (escape(column.name()), escape(&finding.reason));
-            let _ = write!(
-                out,
-                "<p><span class=\"SKIPPED\">SKIPPED</span> {} of {name}: {reason}</p>",
-                escape(id)
-            );
+        for (id, finding) in &column.findings {
+            let (word, reason) = match &finding.expected {
+                Some(reason) => ("EXPECTED", reason),
+                None if finding.class == Class::Skipped => ("SKIPPED", &finding.reason),
+                None => continue,
+            };
+            let (id, name, reason) = (escape(id), escape(column.name()), escape(reason));
+            let _ = write!(out, "<p><span class=\"SKIPPED\">{word}</span> {id} of {name}: {reason}</p>");
         }
+    }
+    for line in &run.stale {
+        let _ = write!(out, "<p><span class=\"FAIL\">STALE</span> {}</p>", escape(line));
     }
 }
 
-fn section_rows(run: &Run, section: &Section, anchors: &Anchors, strict: bool) -> String {
+/// Topics by implementation, and the cases that do not end everywhere in the same way.
+fn matrix(run: &Run, anchors: &Anchors, out: &mut String) {
+    let matrix = Matrix::of(run);
+    let heads = run
+        .columns
+        .iter()
+        .fold(String::new(), |heads, column| heads + "<th>" + &escape(column.name()) + "</th>");
+    let _ = write!(out, "<h2>By topic</h2><div class=\"wide\"><table><tr><th>topic</th>{heads}</tr>");
+    for row in &matrix.rows {
+        let _ = write!(out, "<tr><td>{}</td>", escape(row.topic));
+        for cell in &row.cells {
+            let class = cell.map_or("none", |cell| if cell.passed == cell.asked { "PASS" } else { "FAIL" });
+            let _ = write!(out, "<td class=\"{class}\">{}</td>", matrix::shown(*cell));
+        }
+        out.push_str("</tr>");
+    }
+    let _ = write!(out, "</table></div><h2>{} cases differ</h2>", matrix.differing.len());
+    if matrix.differing.is_empty() {
+        return;
+    }
+    let _ = write!(out, "<div class=\"wide\"><table><tr><th>case</th>{heads}</tr>");
+    for (id, _) in &matrix.differing {
+        let _ = write!(out, "<tr><td>{}</td>", escape(id));
+        for (index, column) in run.columns.iter().enumerate() {
+            out.push_str(&cell(index, column, id, anchors));
+        }
+        out.push_str("</tr>");
+    }
+    out.push_str("</table></div>");
+}
+
+fn section_rows(run: &Run, section: &Section, anchors: &Anchors, rules: Rules) -> String {
     let mut rows = String::new();
     let mut worst = false;
     for requirement in &section.requirements {
         let cites = |case: &&Case| case.reqs.iter().any(|req| req == requirement.id);
         let cases: Vec<&Case> = run.cases.iter().filter(cites).collect();
         if !cases.is_empty() {
-            let is_bad = requirement_rows(run, requirement, &cases, anchors, strict, &mut rows);
+            let is_bad = requirement_rows(run, requirement, &cases, anchors, rules, &mut rows);
             worst |= is_bad;
         }
     }
@@ -122,14 +155,14 @@ fn requirement_rows(
     requirement: &Requirement,
     cases: &[&Case],
     anchors: &Anchors,
-    strict: bool,
+    rules: Rules,
     out: &mut String,
 ) -> bool {
     let (mut counts, mut is_bad) = (String::new(), false);
     for column in &run.columns {
         let findings: Vec<&Finding> = cases.iter().filter_map(|case| column.findings.get(&case.id)).collect();
         let right = findings.iter().filter(|finding| finding.class == Class::Pass).count();
-        let failed = findings.iter().any(|finding| finding.class.is_failure(strict));
+        let failed = findings.iter().any(|finding| rules.fails(finding));
         is_bad |= failed;
         let shade = match (failed, right == findings.len()) {
             (true, _) => "FAIL",
@@ -150,7 +183,7 @@ fn requirement_rows(
     for case in cases {
         let _ = write!(out, "<tr><td>{} <small>{}</small></td>", escape(&case.id), escape(&case.comment));
         for (index, column) in run.columns.iter().enumerate() {
-            out.push_str(&cell(index, column, case, anchors));
+            out.push_str(&cell(index, column, &case.id, anchors));
         }
         out.push_str("</tr>");
     }
@@ -158,10 +191,10 @@ fn requirement_rows(
     is_bad
 }
 
-fn cell(index: usize, column: &Column, case: &Case, anchors: &Anchors) -> String {
-    let Some(finding) = column.findings.get(&case.id) else { return "<td class=\"none\">-</td>".to_owned() };
+fn cell(index: usize, column: &Column, id: &str, anchors: &Anchors) -> String {
+    let Some(finding) = column.findings.get(id) else { return "<td class=\"none\">-</td>".to_owned() };
     let class = finding.class.name();
-    match anchors.get(&(index, case.id.clone())) {
+    match anchors.get(&(index, id.to_owned())) {
         Some(anchor) => format!("<td class=\"{class}\"><a href=\"#{anchor}\">{class}</a></td>"),
         None => format!("<td class=\"{class}\" title=\"{}\">{class}</td>", escape(&finding.reason)),
     }

@@ -4,13 +4,14 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 
 use super::super::finding::{Class, Finding};
-use super::super::options::Level;
+use super::super::matrix::Matrix;
 use super::super::outcome::{Column, Run};
+use super::super::rules::Rules;
 
 /// The form of the report.
-const SCHEMA: &str = "handfast-report.v1";
+pub(in super::super) const SCHEMA: &str = "handfast-report.v1";
 
-pub(super) fn text(run: &Run, level: Level) -> Result<String> {
+pub(super) fn text(run: &Run, rules: Rules) -> Result<String> {
     let cases: Vec<Value> = run
         .cases
         .iter()
@@ -23,9 +24,12 @@ pub(super) fn text(run: &Run, level: Level) -> Result<String> {
     let report = json!({
         "schema": SCHEMA,
         "runner": env!("CARGO_PKG_VERSION"),
-        "level": level.name(),
+        "level": rules.level.name(),
+        "complete": rules.complete,
+        "stale": run.stale,
         "implementations": run.columns.iter().map(implementation).collect::<Vec<_>>(),
         "cases": cases,
+        "matrix": Matrix::of(run).json(),
     });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }
@@ -54,6 +58,9 @@ fn finding(finding: &Finding) -> Value {
     }
     if !finding.stderr.is_empty() {
         value["stderr"] = finding.stderr.as_str().into();
+    }
+    if let Some(reason) = &finding.expected {
+        value["expected"] = reason.as_str().into();
     }
     if finding.class != Class::Pass
         && let Some(answer) = &finding.answer
