@@ -17,6 +17,7 @@ mod sbom;
 mod sim;
 #[path = "../../reference-relay/build/slim.rs"]
 mod slim;
+mod suite;
 mod test;
 mod trace;
 mod vector_mutants;
@@ -69,6 +70,8 @@ enum Task {
     Sbom(sbom::Options),
     /// Writes the licences of all that is compiled into a package, for whoever passes it on.
     Notices(notices::Options),
+    /// Builds the conformance suite as packages for pip and npm, in `target/suite/packages`.
+    Suite(suite::Options),
     /// Plays a story with the page as the companion, in Chromium.
     PageTest(browser::Options),
     /// Captures a run of relay, phone and companion, and lets tshark show it with the dissector of `tools`.
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Task::Page(options) => page::run(&options),
         Task::Sbom(options) => sbom::run(&options),
         Task::Notices(options) => notices::run(&options),
+        Task::Suite(options) => suite::run(&options),
         Task::PageTest(options) => browser::run(&options, engine),
         Task::Dissector(options) => dissector::run(&options).map(|()| true),
         Task::Bench { what: None } => bench(),
@@ -135,5 +139,17 @@ fn report(result: Result<bool>) -> ExitCode {
             eprintln!("xtask: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_options_of_all_tasks_make_sense() {
+        Arguments::command().debug_assert();
     }
 }

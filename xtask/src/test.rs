@@ -25,7 +25,9 @@ use anyhow::Result;
 use beside::Beside;
 
 use crate::packages::{self, Group};
-use crate::{command, fuzz, models, patches, program_mutants, sbom, sim, trace, vector_mutants, workspace};
+use crate::{
+    command, fuzz, models, patches, program_mutants, sbom, sim, suite, trace, vector_mutants, workspace,
+};
 use handfast_e2e::dissector;
 use handfast_e2e::processes::build;
 
@@ -259,6 +261,9 @@ fn full_steps() -> Vec<Step> {
             packed::check().map(|()| Done::Passed)
         }),
         Step::new("documentation of handfast as docs.rs builds it", docs_rs::check),
+        Step::new("the suite's packages, installed by pip and npm without Rust", || {
+            suite::install::check().map(|()| Done::Passed)
+        }),
         Step::new("vectors: the mutants of the day are caught", mutants),
         Step::new("fuzz smoke, 10 s a target", smoke),
         Step::new("models, and each rule patched out", models),
