@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::case::{Case, ErrorName, Verdict};
 use crate::runner::{Asking, Finding, Hello, Options, Run, Shim, Trouble, run_cases};
 
-pub(crate) use self::driver::{Step, Stop, ended_as, hello, wrong};
+pub(crate) use self::driver::{Step, Stop, ended_as, hello, record_of, wrong};
 pub(crate) use self::faults::{Fault, all as faults};
 
 /// The operation that live cases are under.

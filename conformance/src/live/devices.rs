@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use handfast_codec::error::ErrorCode as C;
+use handfast_codec::frame::{Frame, Items};
 use handfast_codec::relay::{DataKind, RelayFrame};
 use handfast_codec::role::DeviceRole;
+use handfast_messages::CollectionName;
 use serde_json::json;
 
 use super::hub::{Fate, Hub};
 use super::world::World;
-use crate::peer::{Step, Stop, wrong};
+use crate::peer::{Step, Stop, record_of, wrong};
 
 /// One thing that a program must do.
 pub(super) struct Check {
@@ -126,6 +128,21 @@ fn confirm_lost(world: &mut World<'_>) -> Step {
     world.hub.cut();
     world.connects("RESUME")?;
     world.is_not_told("diverged")?;
+    world.chats("after")
+}
+
+/// Rows come that do not go on where the last ones ended: those between would be missing, and nothing would say so.
+fn delta_skips(world: &mut World<'_>) -> Step {
+    world.pair()?;
+    world.chats("before")?;
+    let (from, to) = (1_000_000, 1_000_001);
+    let built = CollectionName::Chats.encode().zip(Items::build([[&[1; 8][..], b"row"].concat()]));
+    let Some((collection, items)) = built else { return wrong("the case cannot be built") };
+    let delta = Frame::Delta { collection, from, to, part: 0, last: 0, items };
+    let Some(record) = record_of(&[delta]) else { return wrong("the case cannot be built") };
+    world.inject(record)?;
+    world.closes_with(C::SEQ_GAP)?;
+    world.connects("RESUME")?;
     world.chats("after")
 }
 
@@ -252,6 +269,8 @@ pub(super) const ALL: &[Check] = &[
         .proves(&["HSK-134", "HSK-087"], accepted_late),
     phone("put-twice", "the same content is put a second time").proves(&["STR-012"], put_twice),
     web("seat-taken", "the relay says REPLACED").proves(&["TIM-012"], seat_taken),
+    web("delta-skips", "rows from 1,000,000 on, and the cursor is before that")
+        .proves(&["SYN-002", "SYN-024"], delta_skips),
     web("commit-lost", "LINK_COMMIT does not arrive").proves(&["HSK-122", "HSK-087"], commit_lost),
     phone("relay-of-another-name", "HELLO says another name").proves(&["RLY-006"], other_name),
     web("relay-of-another-name", "HELLO says another name").proves(&["RLY-006"], other_name),

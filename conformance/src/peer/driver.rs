@@ -50,7 +50,7 @@ pub(super) const PHONE_ID: [u8; 8] = [1; 8];
 pub(super) const WEB_ID: [u8; 8] = [2; 8];
 
 /// A record of these frames behind its DATA header, not sealed; `None` if they do not fit.
-pub(super) fn record_of(frames: &[Frame]) -> Option<BytesMut> {
+pub(crate) fn record_of(frames: &[Frame]) -> Option<BytesMut> {
     let mut record = RecordBuilder::new();
     frames.iter().all(|frame| record.push(frame)).then(|| record.finish())
 }
