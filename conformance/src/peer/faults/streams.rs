@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Fault, phone, web};
 use crate::fields::hex;
+use crate::peer::driver::wrong;
 
 fn open(id: u64, kind: OpenKind) -> Frame {
     Frame::Open { id, kind, meta: Bytes::from_static(b"file") }
@@ -18,14 +19,15 @@ fn data(id: u64, offset: u64, len: usize) -> Frame {
 }
 
 pub(super) fn all() -> Vec<Fault> {
-    let mut all = to_phone();
-    all.extend(to_web());
-    all
+    [ids_to_phone(), content_to_phone(), to_web()].into_iter().flatten().collect()
 }
 
-fn to_phone() -> Vec<Fault> {
+fn cancelled(id: u64) -> Frame {
+    Frame::Stop { id, code: C::CANCELLED }
+}
+
+fn ids_to_phone() -> Vec<Fault> {
     let put = OpenKind::Put;
-    let cancelled = |id| Frame::Stop { id, code: C::CANCELLED };
     vec![
         phone("stream-of-the-others-parity", "a web's stream has an odd id")
             .frames(&["STR-001"], vec![vec![open(1, put)]])
@@ -57,12 +59,31 @@ fn to_phone() -> Vec<Fault> {
         phone("stop-of-no-stream", "STOP of a stream that was never opened")
             .frames(&["STR-009"], vec![vec![cancelled(2)]])
             .ends_with(C::STREAM_STATE),
+    ]
+}
+
+fn content_to_phone() -> Vec<Fault> {
+    let put = OpenKind::Put;
+    vec![
         phone("data-skips", "content begins at its second byte")
             .frames(&["STR-003"], vec![vec![open(0, put), data(0, 1, 10)]])
             .ends_with(C::OFFSET),
         phone("durable-of-own-content", "a sender says DURABLE of its own stream")
             .frames(&["STR-009"], vec![vec![open(0, put), Frame::Durable { id: 0, offset: 0 }]])
             .ends_with(C::FRAME_NOT_ALLOWED),
+        phone("data-behind-fin", "content that goes on behind its FIN is never taken").connected(
+            &["STR-003", "STR-008"],
+            move |peer| {
+                peer.send(&[open(0, put)])?;
+                peer.wait(0)?;
+                peer.send(&[data(0, 0, 10), Frame::Fin { id: 0, hash: [0; 32] }, data(0, 10, 10)])?;
+                peer.wait(0)?;
+                match peer.heard.iter().find(|frame| matches!(frame, Frame::Durable { offset: 11.., .. })) {
+                    Some(frame) => wrong(format!("FIN stood at 10, and {frame:?} is sent")),
+                    None => Ok(()),
+                }
+            },
+        ),
         phone("data-beyond-the-credit", "content in the record of its OPEN, before any credit")
             .frames(&["STR-004"], vec![vec![open(0, put), data(0, 0, 100)]])
             .ends_with(C::CREDIT_EXCEEDED),

@@ -1,6 +1,7 @@
 //! Rows, snapshots and digests that nobody asked for, or out of order; frames of the other role; revocations.
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use handfast_codec::error::ErrorCode as C;
 use handfast_codec::frame::{Collection, Frame, Items, PageCursor};
 use handfast_codec::ids::Signature;
@@ -22,7 +23,10 @@ fn delta(from: u64, to: u64, part: u8, last: u8) -> Result<Frame> {
 }
 
 pub(super) fn all() -> Result<Vec<Fault>> {
-    Ok([to_web()?, to_phone()?, of_the_other_role()?, revocations()].into_iter().flatten().collect())
+    Ok([to_web()?, snapshots()?, to_phone()?, of_the_other_role()?, revocations()]
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 impl Case {
@@ -70,6 +74,62 @@ fn to_web() -> Result<Vec<Fault>> {
         web("delta-too-large", "five parts have more than 65,536 bytes")
             .subscribed(&["SYN-005"], (0..5).map(large).collect::<Result<_>>()?)
             .ends_with(C::MESSAGE_TOO_LARGE),
+    ])
+}
+
+fn snapshots() -> Result<Vec<Fault>> {
+    let cursor = |bytes: &'static [u8]| PageCursor::new(Bytes::from_static(bytes)).context("a page cursor");
+    let page = |at, next, rev| -> Result<Frame> {
+        let items = Items::build([[&5_u64.to_be_bytes()[..], b"row"].concat()]).context("items")?;
+        Ok(Frame::Page { collection: collection(0)?, page: cursor(at)?, next: cursor(next)?, rev, items })
+    };
+    let get = |at| -> Result<Frame> { Ok(Frame::PageGet { collection: collection(0)?, page: cursor(at)? }) };
+    let required = Frame::SnapshotRequired { collection: collection(0)?, rev: 5 };
+    let differs = Frame::Digest { collection: collection(0)?, cursor: 0, digest: [1; 32] };
+    let (leave, first) = (Frame::Leave { collection: collection(0)? }, get(b"")?);
+    let (second, since) = (get(b"2")?, Frame::Since { collection: collection(0)?, cursor: 5 });
+    Ok(vec![
+        web("page-of-no-snapshot", "a page of a collection that is subscribed, and none was asked for")
+            .subscribed(&["SYN-008"], vec![page(b"", b"", 5)?])
+            .ends_with(C::FRAME_NOT_ALLOWED),
+        web("page-at-another-cursor", "the first page was asked for, the second comes")
+            .subscribed(&["SYN-008", "SYN-082"], vec![required.clone(), page(b"2", b"", 5)?])
+            .ends_with(C::FRAME_NOT_ALLOWED),
+        web("snapshot-of-two-pages", "the pages of one revision make a snapshot")
+            .subscribed(
+                &["SYN-012", "SYN-028"],
+                vec![required.clone(), page(b"", b"2", 5)?, page(b"2", b"", 5)?],
+            )
+            .then(move |peer| {
+                peer.hears(&second)?;
+                peer.hears(&since)?;
+                peer.lives()
+            }),
+        web("snapshot-of-two-revisions", "the second page is of another revision than the first")
+            .subscribed(&["SYN-012"], vec![required, page(b"", b"2", 5)?, page(b"2", b"", 6)?])
+            .ends_with(C::SEQ_GAP),
+        web("digest-behind-the-rows", "rows up to 5 came, and the digest is of revision 4")
+            .subscribed(
+                &["SYN-031"],
+                vec![
+                    delta(0, 5, 0, 0)?,
+                    Frame::Digest { collection: collection(0)?, cursor: 4, digest: [0; 32] },
+                ],
+            )
+            .ends_with(C::SEQ_GAP),
+        web("digest-differs", "a web whose rows differ leaves, and fetches a snapshot").connected(
+            &["SYN-032"],
+            move |peer| {
+                peer.app(json!({ "verb": "subscribe", "collection": hex([1, 0]) }))?;
+                peer.send(std::slice::from_ref(&differs))?;
+                peer.wait(0)?;
+                peer.hears(&leave)?;
+                peer.send(std::slice::from_ref(&leave))?;
+                peer.wait(0)?;
+                peer.hears(&first)?;
+                peer.lives()
+            },
+        ),
     ])
 }
 
