@@ -94,7 +94,11 @@ impl Page {
     fn bytes(&mut self, name: &str, from: Option<&str>, bytes: &[u8]) -> Result<()> {
         let reading = self.grammar.read(name, from, bytes)?;
         let reading = reading.map_err(|refusal| anyhow::anyhow!("{name}: {refusal:?}"))?;
-        self.line("```text");
+        // A program that shows the page reads the bytes again by this definition.
+        self.line(&format!(
+            "```text {name}{}",
+            from.map_or_else(String::new, |role| format!(" from {role}"))
+        ));
         let mut end = 0;
         for span in &reading.spans {
             let holds_others = reading.spans.iter().any(|other| {

@@ -134,6 +134,9 @@ pub struct Span {
     pub len: usize,
 }
 
+/// Fields of the input, each with its value.
+pub type FieldValues = Vec<(Span, Value)>;
+
 /// What an input holds.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -169,7 +172,7 @@ impl Grammar {
     /// If the grammar does not have the name. A refusal of the bytes is a value.
     pub fn read(&self, name: &str, from: Option<&str>, bytes: &[u8]) -> Result<Result<Reading, Refusal>> {
         let (spans, read) = decode::read(self, self.definition(name)?, from, bytes);
-        Ok(read.map(|value| Reading { value, spans }))
+        Ok(read.map(|value| Reading { value, spans: without_values(spans) }))
     }
 
     /// Reads as [`read`](Self::read) does, and gives the fields that were found, also those in front of a refusal.
@@ -184,7 +187,23 @@ impl Grammar {
         bytes: &[u8],
     ) -> Result<(Vec<Span>, Option<Refusal>)> {
         let (spans, read) = decode::read(self, self.definition(name)?, from, bytes);
-        Ok((spans, read.err()))
+        Ok((without_values(spans), read.err()))
+    }
+
+    /// Reads as [`annotate`](Self::annotate) does, and returns each field with its value; that of a case of a select is
+    /// null, since its fields follow it.
+    ///
+    /// # Errors
+    ///
+    /// If the grammar does not have the name.
+    pub fn fields(
+        &self,
+        name: &str,
+        from: Option<&str>,
+        bytes: &[u8],
+    ) -> Result<(FieldValues, Option<Refusal>)> {
+        let (fields, read) = decode::read(self, self.definition(name)?, from, bytes);
+        Ok((fields, read.err()))
     }
 
     fn definition(&self, name: &str) -> Result<&Definition> {
@@ -225,6 +244,10 @@ impl Grammar {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.definitions.keys().map(String::as_str)
     }
+}
+
+fn without_values(fields: FieldValues) -> Vec<Span> {
+    fields.into_iter().map(|(span, _)| span).collect()
 }
 
 /// The definition for the bytes of a case, the sender where that matters, and the bytes; none if they have no layout of

@@ -58,6 +58,21 @@ pub const NAMES: &[&str] = &[
     "state",
 ];
 
+/// Runs an operation of the worked example. A program that calls nothing else has no state machine linked in.
+///
+/// # Errors
+///
+/// If the operation is another one, or the input lacks a field.
+pub fn run_of_example(op: &str, input: &Map<String, Value>) -> Result<Ending> {
+    match op {
+        "qr.decode" => decode::qr(input),
+        "record.open" => record::open(input),
+        "pairing" => pairing::run(input),
+        "reconnect" => reconnect::run(input),
+        other => bail!("the worked example has no operation {other}"),
+    }
+}
+
 /// Runs an operation on an input.
 ///
 /// # Errors

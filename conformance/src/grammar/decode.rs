@@ -7,16 +7,18 @@ use serde_json::{Map, Value};
 
 use super::source::{Read, Source};
 use super::{
-    Bounds, Content, Definition, Entry, Extent, Field, Grammar, Kind, Member, Presence, Select, Span,
+    Bounds, Content, Definition, Entry, Extent, Field, FieldValues, Grammar, Kind, Member, Presence, Select,
+    Span,
 };
 use crate::fields::{hex, number};
 
+/// The fields that were found, each with its value, and the whole value or the refusal.
 pub(super) fn read(
     grammar: &Grammar,
     definition: &Definition,
     from: Option<&str>,
     bytes: &[u8],
-) -> (Vec<Span>, Read<Map<String, Value>>) {
+) -> (FieldValues, Read<Map<String, Value>>) {
     let mut reader = Reader { grammar, from, spans: Vec::new(), path: Vec::new() };
     let (mut value, mut source) = (Map::new(), Source::new(bytes));
     let read = reader.definition(definition, &mut source, &mut value).and_then(|()| source.finish());
@@ -29,7 +31,7 @@ type Fields<'a> = BTreeMap<u64, Source<'a>>;
 struct Reader<'g> {
     grammar: &'g Grammar,
     from: Option<&'g str>,
-    spans: Vec<Span>,
+    spans: FieldValues,
     path: Vec<String>,
 }
 
@@ -92,7 +94,7 @@ impl<'g> Reader<'g> {
         let start = *source;
         self.path.push(field.name.clone());
         let value = self.kind(&field.kind, source)?;
-        self.span(&start, source.at());
+        self.span(&start, source.at(), value.clone());
         let _ = self.path.pop();
         match field.range {
             Some((min, max)) if !(Some(min)..=Some(max)).contains(&as_u64(Some(&value))) => {
@@ -102,8 +104,9 @@ impl<'g> Reader<'g> {
         }
     }
 
-    fn span(&mut self, start: &Source<'_>, end: usize) {
-        self.spans.push(Span { path: self.path.join("."), at: start.at(), len: end - start.at() });
+    fn span(&mut self, start: &Source<'_>, end: usize, value: Value) {
+        let span = Span { path: self.path.join("."), at: start.at(), len: end - start.at() };
+        self.spans.push((span, value));
     }
 
     fn kind(&mut self, kind: &'g Kind, source: &mut Source<'_>) -> Read<Value> {
@@ -247,7 +250,7 @@ impl<'g> Reader<'g> {
             return start.refuse("FRAME_NOT_ALLOWED");
         }
         self.path.push(case.name.clone());
-        self.span(&start, body.end());
+        self.span(&start, body.end(), Value::Null);
         self.definition(self.named(&case.body), &mut body, out)?;
         let _ = self.path.pop();
         body.finish()?;
