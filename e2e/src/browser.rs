@@ -9,6 +9,7 @@ mod changes;
 mod chosen_files;
 mod chromium;
 mod everyday;
+mod firefox;
 mod flood;
 mod keyboard;
 mod looks;
@@ -20,6 +21,7 @@ mod scenes;
 mod script;
 mod scroll;
 mod served;
+pub mod site;
 mod steps;
 mod store;
 mod story;
@@ -27,6 +29,7 @@ mod tab;
 mod troubles;
 mod unconfirmed;
 pub(crate) mod webdriver;
+mod window;
 
 use std::path::PathBuf;
 

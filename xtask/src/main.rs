@@ -15,6 +15,7 @@ mod program_mutants;
 mod prose;
 mod sbom;
 mod sim;
+mod site;
 #[path = "../../reference-relay/build/slim.rs"]
 mod slim;
 mod suite;
@@ -66,6 +67,10 @@ enum Task {
     Npm(npm::Options),
     /// Writes the page as a folder for any web server, with a policy and a hash for every file.
     Page(page::Options),
+    /// Writes specification, worked example, manual and reports as one static site, and walks its links.
+    Site(site::Options),
+    /// Writes the site and opens it in Chromium and in Firefox, from a file server and as files.
+    SiteTest(site::TestOptions),
     /// Writes the list of all packages that the programs are built from, in the JSON of `CycloneDX`.
     Sbom(sbom::Options),
     /// Writes the licences of all that is compiled into a package, for whoever passes it on.
@@ -107,6 +112,8 @@ fn main() -> ExitCode {
         Task::Wasm(options) => wasm::run(&options),
         Task::Npm(options) => npm::run(&options),
         Task::Page(options) => page::run(&options),
+        Task::Site(options) => site::run(&options),
+        Task::SiteTest(options) => site::test(&options),
         Task::Sbom(options) => sbom::run(&options),
         Task::Notices(options) => notices::run(&options),
         Task::Suite(options) => suite::run(&options),

@@ -26,7 +26,7 @@ use beside::Beside;
 
 use crate::packages::{self, Group};
 use crate::{
-    command, fuzz, models, patches, program_mutants, sbom, sim, suite, trace, vector_mutants, workspace,
+    command, fuzz, models, patches, program_mutants, sbom, sim, site, suite, trace, vector_mutants, workspace,
 };
 use handfast_e2e::dissector;
 use handfast_e2e::processes::build;
@@ -200,6 +200,7 @@ fn quick_steps(full: bool) -> Vec<Step> {
         Step::new("every MUST has code and a test or vector, and every refusal a negative vector", || {
             trace::check().map(|()| Done::Passed)
         }),
+        Step::new("the site has no dead link", || site::check().map(|()| Done::Passed)),
         Step::new("the patches of models, simulator, vectors and programs apply", || {
             patches::check(&patches::read(models::RULES)?)?;
             sim::mutants::check()?;
@@ -274,6 +275,10 @@ fn full_steps() -> Vec<Step> {
         )
         .needs(PROGRAMS),
         Step::beside("the page in Chromium", &["page-test"]),
+        Step::new("the site in Chromium and Firefox", || match site::missing() {
+            Some(missing) => Ok(Done::Skipped(missing)),
+            None => site::test(&site::TestOptions::default()).map(|_| Done::Passed),
+        }),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask trace`: which code, tests and vectors stand behind each requirement of `spec/`.
 
+pub(crate) mod cited;
 mod coverage;
 mod gaps;
 mod prove;

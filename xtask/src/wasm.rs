@@ -2,7 +2,7 @@
 
 mod toolchain;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use handfast_e2e::engine::{COMPRESSED_MAX, compressed_len, package};
@@ -46,18 +46,43 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 pub(crate) fn bind(options: &Options, folder: &Path) -> Result<()> {
     let toolchain = Toolchain::find(!options.no_install)?;
     command::run(&mut toolchain.build(PACKAGE))?;
-    let module = toolchain.folder().join("wasm").join("reference_web_wasm.wasm");
+    generate(&module(toolchain, PACKAGE)?, folder, &["handfast"])?;
+    declare_without_dispose(&folder.join("handfast.d.ts"))?;
+    let notices = notices::make(&notices::Options::of(PACKAGE, Some(TARGET)))?;
+    std::fs::write(folder.join(notices::FILE), notices)
+        .with_context(|| format!("cannot write to {}", folder.display()))
+}
+
+/// What is missing to build a module, after it was installed if that is allowed.
+pub(crate) fn missing() -> Option<String> {
+    Toolchain::find(true).err().map(|error| error.to_string())
+}
+
+/// Builds a package for pages as `NAME.js`, a plain script, and `NAME_bg.wasm`. It may have features for tests.
+///
+/// # Errors
+/// A tool is missing and may not be installed, or the build fails.
+pub(crate) fn build_script(package: &str, folder: &Path, name: &str) -> Result<()> {
+    let toolchain = Toolchain::find(true)?;
+    command::run(toolchain.build(package).env(command::TEST_BUILD, "1"))?;
+    generate(&module(toolchain, package)?, folder, &[name, "script"])
+}
+
+/// The module that was built of a package.
+fn module(toolchain: Toolchain, package: &str) -> Result<PathBuf> {
+    let module = toolchain.folder().join("wasm").join(format!("{}.wasm", package.replace('-', "_")));
     ensure!(module.is_file(), "{} was not built", module.display());
+    Ok(module)
+}
+
+/// Makes the JavaScript around a module, in a folder that is emptied first.
+fn generate(module: &Path, folder: &Path, words: &[&str]) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     }
     std::fs::create_dir_all(folder)?;
     let mut bindgen = command::cargo(["run", "--quiet", "--locked", "--package", "xtask-bindgen", "--"]);
-    command::run(bindgen.arg(&module).arg(folder).arg("handfast"))?;
-    declare_without_dispose(&folder.join("handfast.d.ts"))?;
-    let notices = notices::make(&notices::Options::of(PACKAGE, Some(TARGET)))?;
-    std::fs::write(folder.join(notices::FILE), notices)
-        .with_context(|| format!("cannot write to {}", folder.display()))
+    command::run(bindgen.arg(module).arg(folder).args(words))
 }
 
 /// Takes a method out of the generated types that only the newest libraries of TypeScript know, and nobody needs here.

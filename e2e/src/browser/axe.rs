@@ -38,9 +38,21 @@ impl Axe {
     /// # Errors
     /// There is a finding that is serious or critical; the text says which.
     pub(super) fn look(&self, browser: &Browser, what: &str) -> Result<()> {
+        self.find(browser, what, "['serious', 'critical'].includes(one.impact)")
+    }
+
+    /// Looks at what the browser shows, and lets nothing pass.
+    ///
+    /// # Errors
+    /// There is any finding; the text says which.
+    pub(super) fn look_closely(&self, browser: &Browser, what: &str) -> Result<()> {
+        self.find(browser, what, "true")
+    }
+
+    fn find(&self, browser: &Browser, what: &str, which: &str) -> Result<()> {
         let found = browser.run(&format!(
             "{}; const found = await window.axe.run(document, {{ resultTypes: ['violations'] }}); \
-             return found.violations.filter((one) => ['serious', 'critical'].includes(one.impact)) \
+             return found.violations.filter((one) => {which}) \
              .map((one) => `${{one.id}}: ${{one.nodes.map((node) => node.html.slice(0, 120)).slice(0, 3).join(' ')}}`);",
             self.0
         ))?;

@@ -381,7 +381,7 @@ fn request(port: u16, method: &str, path: &str, body: &Value) -> Result<Value> {
 }
 
 /// The bytes of a text in base 64.
-fn base64(text: &str) -> Result<Vec<u8>> {
+pub(super) fn base64(text: &str) -> Result<Vec<u8>> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bytes, mut bits, mut count) = (Vec::with_capacity(text.len()), 0_u32, 0);
     for byte in text.bytes().filter(|byte| *byte != b'=') {
