@@ -2,7 +2,7 @@
 //! standard output, what came of it is read from standard input, each a JSON object on a line. Bytes are hex.
 //!
 //! ```text
-//! {"do":"new"}                                            {}
+//! {"do":"new"}                                            {} or {"callsMin":2}, if a commit takes few calls
 //! {"do":"open","holder":1}                                {}
 //! {"do":"write","holder":1,"commits":[..],"effect":7}     {} or {"failed":"conflict"} or {"failed":"a reason"}
 //! {"do":"die","holder":1,"commits":[..],"effect":7}       {}
@@ -74,6 +74,7 @@ fn request(verb: &str, holder: &Holder, write: &Write<'_>) -> Value {
 
 struct Harness {
     holders: u64,
+    calls_min: u64,
 }
 
 /// A holder by its number. It is closed with this value.
@@ -95,8 +96,8 @@ impl StoreHarness for Harness {
     type Holder = Holder;
 
     async fn new() -> Self {
-        let _ = ask(&json!({"do": "new"}));
-        Self { holders: 0 }
+        let calls_min = ask(&json!({"do": "new"}))["callsMin"].as_u64().unwrap_or(10);
+        Self { holders: 0, calls_min }
     }
 
     async fn open(&mut self) -> Holder {
@@ -112,6 +113,10 @@ impl StoreHarness for Harness {
             Some("conflict") => Err(WriteError::Conflict),
             Some(reason) => Err(WriteError::Store(reason.to_owned())),
         }
+    }
+
+    fn calls_min(&self) -> u64 {
+        self.calls_min
     }
 
     async fn recover(&mut self, holder: &mut Holder) {

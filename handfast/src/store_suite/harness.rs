@@ -76,6 +76,12 @@ pub trait StoreHarness {
     /// Returns the stored numbers of the application, in ascending order.
     async fn effects(&mut self, holder: &mut Self::Holder) -> Vec<u64>;
 
+    /// Returns the least number of calls to the store that three commits take before they are durable, so that
+    /// the suite notices faults that reach nothing. A store that appends a transaction as one record has few.
+    fn calls_min(&self) -> u64 {
+        10
+    }
+
     /// Injects a fault into the store. `None` removes the fault.
     fn set_fault(&mut self, holder: &mut Self::Holder, fault: Option<Fault>);
 }
