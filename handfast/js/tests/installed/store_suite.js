@@ -66,12 +66,16 @@ const VERBS = {
   async open(_, { holder }) {
     holders.set(holder, { store: await opened() });
   },
-  async write({ store }, { commits, effect }) {
+  async write(holder, { commits, effect }) {
     for (const { link } of commits) links.add(link);
     try {
-      await store.write(commits.map(commitOf), [putEffect(effect)]);
+      await holder.store.write(commits.map(commitOf), [putEffect(effect)]);
     } catch (error) {
-      return { failed: error instanceof Conflict ? "conflict" : `${error.name}: ${error.message}` };
+      if (!(error instanceof Conflict)) return { failed: `${error.name}: ${error.message}` };
+      // What it has in memory is not what is stored: the companion stops, and its program opens the store again.
+      await holder.store.close();
+      holder.store = await opened();
+      return { failed: "conflict" };
     }
     return {};
   },
