@@ -23,7 +23,7 @@ local function unhex(text)
     return (text:gsub("%x%x", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
--- Reads the file anew. README.md describes its lines.
+-- Reads the file again. README.md describes its lines.
 local function read_key_log(path)
     local log = { path = path, keys = {}, malformed = 0, len = 0 }
     local file = path ~= "" and io.open(path, "rb")

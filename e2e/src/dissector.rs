@@ -97,7 +97,7 @@ pub fn check(kept: bool, dir: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Links a companion, sends texts and a photo, and connects anew, while all of it is captured.
+/// Links a companion, sends texts and a photo, and connects again, while all of it is captured.
 fn play(programs: &build::Programs, root: &Path) -> Result<Story> {
     let mut world = World::new(programs, root)?;
     let [phone_keys, web_keys] = ["phone.keys", "web.keys"].map(|name| root.join(name));

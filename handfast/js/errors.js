@@ -17,7 +17,7 @@ export class CompanionError extends Error {
   }
 }
 
-/** The store gives this companion no more space. What is durable stays; the user can free space. */
+/** The store has no more space for this companion. What is durable stays; the user can free space. */
 export class Full extends CompanionError {
   constructor(message = "this browser has no room left to keep anything", options) {
     super("FULL", message, options);

@@ -5,7 +5,7 @@ import { CompanionError } from "./errors.js";
 /** How long the tab that has the lock may take to finish, in milliseconds. */
 const POLITE = 2000;
 
-/** By name, promises of locks of this page that are being released. A companion that is made anew waits for the one before it. */
+/** By name, promises of locks of this page that are being released. A companion that is made again waits for the one before it. */
 const releasing = new Map();
 
 /** Returns a lock among the tabs and workers of an origin, by Web Locks. A tab can take it over from another. */

@@ -4,7 +4,7 @@ import { CompanionError } from "./errors.js";
 import { Source } from "./sources.js";
 import { hex } from "./table_store.js";
 
-/** How long a collection stays subscribed after its last listener has gone, in milliseconds: a view that is drawn anew comes back. */
+/** How long a collection stays subscribed after its last listener has gone, in milliseconds: a view that is drawn again comes back. */
 const LINGER = 1_000;
 const LOADING = Object.freeze({ rows: Object.freeze([]), state: "loading", error: null });
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Pair`] runs the real machines and the real stores of both sides. In place of sockets it has connections
 //! in memory, and in place of the clock a virtual one, so that a test of an hour takes a moment. Nothing waits
-//! for real time, and the same seed gives the same run. [`check`] runs a story under many seeded plans of
+//! for real time, and the same seed leads to the same run. [`check`] runs a story under many seeded plans of
 //! [`Fault`]s, and says which seed has failed.
 //!
 //! ```
@@ -79,7 +79,7 @@
 //! The protocol promises that a command runs exactly once *inside the transaction*. What an application does
 //! beside it (a file, another database, a value in memory, a call of a server) may be done twice, or not at
 //! all: a process that is killed before or after a commit shows it. So does an application that cannot be
-//! started again, that stops making progress, or that fails for ever.
+//! started again, that stops making progress, or that fails each time.
 //!
 //! # Limits
 //!

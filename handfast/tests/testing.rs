@@ -160,7 +160,7 @@ fn each_command_runs_once_in_order_and_the_rows_are_equal_under_all_faults() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_run() {
+fn the_same_seed_leads_to_the_same_run() {
     let run = |seed| {
         let mut pair = linked(seed).expect("linked");
         pair.draw_faults(6);
@@ -275,7 +275,7 @@ fn an_application_that_fails_for_ever_is_not_idle() {
     let shop = |_: &Path| Shop { outside: None, fails: true };
     let mut pair = TetherPair::linked(5, shop, |_| View { failures: 0 }, vec![list()]).expect("linked");
     let _ = pair.send("add milk").expect("sent");
-    let error = pair.run_until_idle().expect_err("it fails for ever").to_string();
+    let error = pair.run_until_idle().expect_err("it fails each time").to_string();
     assert!(error.starts_with("not idle after") && error.contains("the shop is closed"), "{error}");
     assert!(error.contains("Web: Running { waiting: 1 }"), "{error}");
     let refused = pair.change(|_, txn| txn.put(&list(), RowId::from_number(1), Bytes::new()));

@@ -72,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 }
 
 /// Returns the notices of a package: its own licence, every package that is compiled into it, and their licence texts, each
-/// text once. The same tree gives the same bytes.
+/// text once. The same tree leads to the same bytes.
 ///
 /// # Errors
 /// Cargo does not answer or does not know the package, or packages have no licence text: all of them are named.

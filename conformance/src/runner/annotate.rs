@@ -1,4 +1,4 @@
-//! The bytes of a case with the names that the grammar gives them.
+//! The bytes of a case with their names by the grammar.
 
 use anyhow::Result;
 use serde_json::Value;

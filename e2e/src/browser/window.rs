@@ -13,7 +13,7 @@ pub(super) trait Window {
     fn go(&self, url: &str) -> Result<()>;
     /// Runs a script in the page and returns what it returns.
     fn run(&self, script: &str) -> Result<Value>;
-    /// Gives the page another size and another scheme of colours.
+    /// Sets another size and another scheme of colours.
     fn viewport(&self, width: u32, height: u32, dark: bool) -> Result<()>;
     /// Clicks on an element as a mouse does.
     fn click(&self, selector: &str) -> Result<()>;

@@ -31,13 +31,12 @@ impl Redb {
 
     fn range(&self, from: &[u8], to: &[u8], max: usize) -> Result<Vec<Entry>, Error> {
         let table = self.0.begin_read()?.open_table(ENTRIES)?;
-        let entries = table.range(from..to)?.take(max);
-        entries
-            .map(|entry| entry.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())))
-            .try_fold(Vec::new(), |mut entries, entry| {
-                entries.push(entry?);
-                Ok(entries)
-            })
+        let mut entries = Vec::new();
+        for entry in table.range(from..to)?.take(max) {
+            let (key, value) = entry?;
+            entries.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        Ok(entries)
     }
 
     fn store(&self, batch: &Batch) -> Result<(), Error> {

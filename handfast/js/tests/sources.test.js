@@ -109,7 +109,7 @@ test("a watched collection is read, followed over each connection, and left a wh
   assert.equal(source.getSnapshot(), two);
   watches.take({ type: "state", state: "relay_down" });
   assert.equal(source.getSnapshot().state, "stored");
-  // A view that is drawn anew leaves and comes back.
+  // A view that is drawn again leaves and comes back.
   first();
   const second = listen();
   t.mock.timers.tick(60_000);

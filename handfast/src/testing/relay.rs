@@ -1,4 +1,4 @@
-//! A relay in memory: it gives out seats, says who is there, and forwards. It checks no signature and has no
+//! A relay in memory: it assigns seats, says who is there, and forwards. It checks no signature and has no
 //! limits, because its two clients are those of the test.
 
 use std::collections::BTreeMap;

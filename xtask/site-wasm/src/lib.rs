@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_gives_its_outcome_or_its_refusal() {
+    fn an_operation_returns_its_outcome_or_its_refusal() {
         let run = run_json("qr.decode", r#"{"text":""}"#).unwrap();
         assert_eq!(run["refused"], "QR_NOT_HANDFAST", "{run}");
         assert!(run_json("qr.decode", "[]").is_err());

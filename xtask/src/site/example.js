@@ -1,4 +1,4 @@
-// The bytes of the worked example: each is a button, and what it is is computed anew by the module on each click.
+// The bytes of the worked example: each is a button, and what it is is computed by the module on each click.
 "use strict";
 
 (() => {
@@ -20,7 +20,7 @@
     return engine;
   }
 
-  /** What the operation of a case gives. */
+  /** The result of a case's operation. */
   function outcome(module, id) {
     if (!outcomes.has(id)) outcomes.set(id, JSON.parse(module.run(cases[id].op, JSON.stringify(cases[id].in))));
     return outcomes.get(id);
@@ -303,6 +303,6 @@
   const hint = document.createElement("p");
   hint.className = "hint";
   hint.textContent =
-    "Click a byte, or move with the arrow keys: the module of the reference, running in this page, says which field it is and computes its value anew. Change a byte, and it says what a receiver would.";
+    "Click a byte, or move with the arrow keys: the module of the reference, running in this page, says which field it is and computes its value. Change a byte, and it says what a receiver would.";
   main.querySelector("h1").after(hint);
 })();
