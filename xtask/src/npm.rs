@@ -69,9 +69,7 @@ fn lay_out(options: &wasm::Options, folder: &Path) -> Result<()> {
 /// The package has the version of the crate that it is made of.
 fn check_version(folder: &Path) -> Result<()> {
     let manifest: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("package.json"))?)?;
-    let metadata = packages::metadata()?;
-    let all = metadata["packages"].as_array().context("no packages")?;
-    let own = all.iter().find(|one| one["name"] == "handfast").context("no package handfast")?;
+    let own = packages::find("handfast")?;
     ensure!(
         manifest["version"] == own["version"],
         "{}/package.json has version {}, and the crate handfast {}",

@@ -105,16 +105,24 @@ pub(crate) fn members() -> Result<Vec<Package>> {
     Ok(members)
 }
 
+/// Returns everything that Cargo knows about the package with this name.
+///
+/// # Errors
+/// Cargo does not answer, or does not know the package.
+pub(crate) fn find(name: &str) -> Result<Value> {
+    let mut metadata = metadata()?;
+    let packages = metadata["packages"].as_array_mut().context("no packages")?;
+    let package = packages.iter_mut().find(|package| package["name"] == name);
+    package.map(Value::take).with_context(|| format!("no package {name}"))
+}
+
 /// Returns the names of the programs of one package.
 ///
 /// # Errors
 /// Cargo does not answer, or does not know the package.
 pub(crate) fn programs(name: &str) -> Result<Vec<String>> {
-    let metadata = metadata()?;
-    let packages = metadata["packages"].as_array().context("no packages")?;
-    let package = packages.iter().find(|package| package["name"] == name);
-    let targets = package.and_then(|package| package["targets"].as_array());
-    let targets = targets.with_context(|| format!("no package {name}"))?;
+    let package = find(name)?;
+    let targets = package["targets"].as_array().context("a package without targets")?;
     let bins = targets.iter().filter(|target| target["kind"][0] == "bin");
     Ok(bins.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect())
 }

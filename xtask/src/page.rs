@@ -86,7 +86,11 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn check_empty(out: &Path) -> Result<()> {
+/// Checks that a folder which the user named is new or empty.
+///
+/// # Errors
+/// It is not, or cannot be read.
+pub(crate) fn check_empty(out: &Path) -> Result<()> {
     match std::fs::read_dir(out) {
         Ok(mut entries) => {
             let empty = entries.next().is_none();

@@ -39,7 +39,7 @@ const FILES: [(&str, &str); 4] = [
 /// What to write.
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct Options {
-    /// The folder, which is emptied first; `site` below the target folder if left out.
+    /// The folder to write; it must be new or empty. `site` below the target folder if left out, which is emptied first
     #[arg(long)]
     out: Option<PathBuf>,
     /// Leaves the module of the worked example out, which needs a compiler for pages: its bytes are then not recomputed.
@@ -58,9 +58,13 @@ pub(crate) struct TestOptions {
 /// Writes the site, walks its links, and prints what it weighs.
 ///
 /// # Errors
-/// A source cannot be read, the module cannot be built, a link is dead, or the site is too large.
+/// The folder is not empty, a source cannot be read, the module cannot be built, a link is dead, or the site is too large.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let out = options.out.clone().unwrap_or_else(folder);
+    match &options.out {
+        Some(named) => crate::page::check_empty(named)?,
+        None => workspace::make_empty(&out)?,
+    }
     let module = if options.no_module { None } else { Some(module::build()?) };
     write(&out, module.as_deref())?;
     let walked = links::walk(&out, &repository()?)?;
@@ -115,9 +119,6 @@ fn repository() -> Result<String> {
 
 /// Writes all files of the site.
 fn write(out: &Path, module: Option<&str>) -> Result<()> {
-    if out.exists() {
-        std::fs::remove_dir_all(out).with_context(|| format!("cannot empty {}", out.display()))?;
-    }
     let book = book()?;
     let mut chapters = vec![overview(&book)?];
     chapters.extend([specification::chapter(&book)?, manual::chapter(&book)?, reports::chapter(&book)?]);

@@ -49,10 +49,7 @@ pub(crate) fn build(options: &Options) -> Result<Built> {
     let root = workspace::target().join("suite");
     let (python, npm, out) = (root.join("python"), root.join("npm"), root.join("packages"));
     for folder in [&python, &npm, &out] {
-        if folder.exists() {
-            std::fs::remove_dir_all(folder)?;
-        }
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        workspace::make_empty(folder)?;
     }
     let notices = notices::make(&notices::Options::of(NAME, None))?;
     for folder in [&python, &npm] {

@@ -77,10 +77,7 @@ fn module(toolchain: Toolchain, package: &str) -> Result<PathBuf> {
 
 /// Makes the JavaScript around a module, in a folder that is emptied first.
 fn generate(module: &Path, folder: &Path, words: &[&str]) -> Result<()> {
-    if folder.exists() {
-        std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
-    }
-    std::fs::create_dir_all(folder)?;
+    workspace::make_empty(folder)?;
     let mut bindgen = command::cargo(["run", "--quiet", "--locked", "--package", "xtask-bindgen", "--"]);
     command::run(bindgen.arg(module).arg(folder).args(words))
 }

@@ -26,9 +26,7 @@ impl Project {
     /// npm is missing, or cannot fetch something.
     pub(super) fn install(name: &str, tarball: &Path) -> Result<Self> {
         let folder = workspace::target().join("npm/examples").join(name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)?;
-        }
+        workspace::make_empty(&folder)?;
         copy(&workspace::root().join(EXAMPLES).join(name), &folder)?;
         // The lock file holds every version; of the package itself it has none, since that is new with each build.
         for name in ["package.json", "package-lock.json"] {

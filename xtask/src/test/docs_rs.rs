@@ -29,9 +29,7 @@ pub(crate) fn check() -> Result<Done> {
     let rustdoc = folder.path().join("rustdoc");
     fs::write(&rustdoc, RUSTDOC)?;
     fs::set_permissions(&rustdoc, fs::Permissions::from_mode(0o755))?;
-    let metadata = packages::metadata()?;
-    let all = metadata["packages"].as_array().context("no packages")?;
-    let package = all.iter().find(|one| one["name"] == "handfast").context("no package handfast")?;
+    let package = packages::find("handfast")?;
     let stated = &package["metadata"]["docs"]["rs"];
     let list = |field: &str| -> Vec<String> {
         let values = stated[field].as_array().into_iter().flatten();
