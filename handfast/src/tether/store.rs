@@ -88,13 +88,24 @@ impl Store {
         prefix: &[u8],
         mut each: impl FnMut(&[u8], Vec<u8>) -> Result<(), TetherError>,
     ) -> Result<(), TetherError> {
-        let (mut from, end) = (prefix.to_vec(), keys::end_of(prefix));
+        let rest = |key: Vec<u8>, value| each(key.get(prefix.len()..).unwrap_or_default(), value);
+        self.for_each_between(prefix, &keys::end_of(prefix), rest)
+    }
+
+    /// Calls `each` with the key and value of every entry with `from <= key < to`.
+    fn for_each_between(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut each: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), TetherError>,
+    ) -> Result<(), TetherError> {
+        let mut from = from.to_vec();
         loop {
-            let entries = self.entries.scan(&from, &end, SCAN_STEP)?;
+            let entries = self.entries.scan(&from, to, SCAN_STEP)?;
             let Some((last, _)) = entries.last() else { return Ok(()) };
             from = keys::after(last.clone());
             for (key, value) in entries {
-                each(key.get(prefix.len()..).unwrap_or_default(), value)?;
+                each(key, value)?;
             }
         }
     }
@@ -246,15 +257,15 @@ impl StoreTxn for Store {
     }
 
     fn delete_range(&mut self, link: MailboxId, from: &[u8], to: &[u8]) -> Result<(), TetherError> {
-        let (mut from, to) = (keys::link(link, from), keys::link(link, to));
-        loop {
-            let entries = self.entries.scan(&from, &to, SCAN_STEP)?;
-            let Some((last, _)) = entries.last() else { return Ok(()) };
-            from = keys::after(last.clone());
-            for (key, _) in entries {
-                self.entries.delete(key);
-            }
+        let mut gone = Vec::new();
+        self.for_each_between(&keys::link(link, from), &keys::link(link, to), |key, _| {
+            gone.push(key);
+            Ok(())
+        })?;
+        for key in gone {
+            self.entries.delete(key);
         }
+        Ok(())
     }
 }
 
