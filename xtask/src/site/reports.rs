@@ -32,7 +32,7 @@ pub(super) fn chapter(book: &Book) -> Result<Chapter> {
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
         let report: Value =
             serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
-        let _ = write!(body, "<h2 id=\"{folder}\">{title}</h2>\n<p>{what}</p>\n{}", table(&report));
+        body.push_str(&section(folder, title, what, &report));
         any = true;
     }
     if !any {
@@ -51,8 +51,14 @@ pub(super) fn chapter(book: &Book) -> Result<Chapter> {
     Ok(Chapter { name: "Reports", pages: vec![page] })
 }
 
-/// A row for each implementation, a column for each way in which a case can end.
-fn table(report: &Value) -> String {
+/// What one report says, under a heading of its own.
+fn section(folder: &str, title: &str, what: &str, report: &Value) -> String {
+    format!("<h2 id=\"{folder}\">{title}</h2>\n<p>{what}</p>\n{}", table(title, report))
+}
+
+/// A row for each implementation, a column for each way in which a case can end. The title is the table's name, since
+/// who hears a page cannot tell two regions of one name apart.
+fn table(title: &str, report: &Value) -> String {
     let implementations = report["implementations"].as_array().map(Vec::as_slice).unwrap_or_default();
     let classes: Vec<&str> = implementations
         .first()
@@ -61,7 +67,7 @@ fn table(report: &Value) -> String {
         .unwrap_or_default();
     let heads = cells(classes.iter().map(|class| format!("<th scope=\"col\">{}</th>", escape(class))));
     let mut out = format!(
-        "<div class=\"scroll\" role=\"region\" aria-label=\"Results\"><table>\n<thead><tr><th scope=\"col\">implementation</th>\
+        "<div class=\"scroll\" role=\"region\" aria-label=\"{title}\"><table>\n<thead><tr><th scope=\"col\">implementation</th>\
          <th scope=\"col\">roles</th>{heads}<th scope=\"col\">took</th></tr></thead>\n<tbody>\n"
     );
     for one in implementations {
@@ -102,8 +108,18 @@ mod tests {
         let counts = json!({ "pass": 3, "fail": 1 });
         let one =
             json!({ "name": "a<b", "version": "1", "roles": ["phone"], "counts": counts, "took_ms": 5 });
-        let html = table(&json!({ "implementations": [one], "cases": [{}, {}], "level": "strict" }));
+        let html =
+            table("Every case", &json!({ "implementations": [one], "cases": [{}, {}], "level": "strict" }));
         assert!(html.contains("<th scope=\"row\">a&lt;b 1</th><td>phone</td>"), "{html}");
         assert!(html.contains("<td>3</td>") && html.contains("2 cases at level strict"), "{html}");
+    }
+    #[test]
+    fn no_two_regions_have_one_name() {
+        let empty = json!({ "implementations": [], "cases": [], "level": "strict" });
+        let sections = REPORTS.map(|(folder, title, what)| section(folder, title, what, &empty));
+        let page = sections.concat();
+        let names: Vec<&str> =
+            page.split("aria-label=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(names, REPORTS.map(|(_, title, _)| title));
     }
 }
