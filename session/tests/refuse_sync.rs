@@ -74,7 +74,7 @@ fn a_page_that_was_given_is_not_given_again() {
 
 #[test]
 fn a_snapshot_has_one_revision() {
-    // req: SYN-012
+    // req: SYN-086
     let mut evil = subscribed();
     evil.send(&[required()]);
     evil.send(&[page(b"", b"a", 9)]);

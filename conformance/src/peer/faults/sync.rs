@@ -106,7 +106,7 @@ fn snapshots() -> Result<Vec<Fault>> {
                 peer.lives()
             }),
         web("snapshot-of-two-revisions", "the second page is of another revision than the first")
-            .subscribed(&["SYN-012"], vec![required, page(b"", b"2", 5)?, page(b"2", b"", 6)?])
+            .subscribed(&["SYN-086"], vec![required, page(b"", b"2", 5)?, page(b"2", b"", 6)?])
             .ends_with(C::SEQ_GAP),
         web("digest-behind-the-rows", "rows up to 5 came, and the digest is of revision 4")
             .subscribed(

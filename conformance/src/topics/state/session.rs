@@ -82,13 +82,13 @@ fn delta(from: u64, to: u64, part: u8, last: u8) -> Frame {
     Frame::Delta { collection: collection(0), from, to, part, last, items }
 }
 
-fn page(at: &'static [u8]) -> Frame {
+fn page(at: &'static [u8], next: &'static [u8], rev: u64) -> Frame {
     let cursor = |bytes| PageCursor::new(Bytes::from_static(bytes)).expect("a cursor");
     Frame::Page {
         collection: collection(0),
         page: cursor(at),
-        next: cursor(b""),
-        rev: 9,
+        next: cursor(next),
+        rev,
         items: Items::default(),
     }
 }
@@ -157,8 +157,11 @@ pub(super) fn at_web(event: &str) -> Act {
         "DELTA_PART" => one(delta(0, 1, 1, 1)),
         "DIGEST" => one(Frame::Digest { collection: collection(0), cursor: 0, digest: [0; 32] }),
         "REQUIRED" => one(Frame::SnapshotRequired { collection: collection(0), rev: 9 }),
-        "PAGE" => one(page(b"")),
-        "PAGE_OTHER" => one(page(b"a")),
+        "PAGE" => one(page(b"", b"", 9)),
+        "PAGE_FIRST" => one(page(b"", b"b", 9)),
+        "PAGE_SECOND" => one(page(b"b", b"", 9)),
+        "PAGE_APART" => one(page(b"b", b"", 8)),
+        "PAGE_OTHER" => one(page(b"a", b"", 9)),
         "RESULT" => one(message(1, 0, 0, &result())),
         "RESULT_GAP" => one(message(2, 0, 0, &result())),
         "RESULT_PART" => one(message(1, 1, 1, &result())),

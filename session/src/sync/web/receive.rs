@@ -108,7 +108,7 @@ impl WebSync {
             _ => return Err(ErrorCode::FRAME_NOT_ALLOWED),
         }
         // Pages of different revisions are of two snapshots, which must not be mixed.
-        // req: SYN-012
+        // req: SYN-086
         if !is_of_snapshot {
             return Err(ErrorCode::SEQ_GAP);
         }
