@@ -280,7 +280,7 @@ impl<R: Role> Endpoint<R> {
         } else {
             match RelayFrame::decode(bytes.freeze()) {
                 Ok(frame) => self.on_relay_frame(rng, frame),
-                Err(_) => self.drop_socket(),
+                Err(error) => self.on_refused(error.code()),
             }
         }
         self.settle(rng);

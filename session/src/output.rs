@@ -160,7 +160,8 @@ pub enum Event {
     Failed(ErrorCode),
     /// The peer closed the connection.
     Closed(ErrorCode),
-    /// The relay refused or ended the attachment, with this code.
+    /// The relay refused or ended the attachment with this code; or it sent what is no frame of a relay, or not
+    /// one for this moment, for which this side closed the socket.
     Relay(ErrorCode),
     /// Another socket took this seat. A companion waits for its user (`reclaim_seat`); a phone takes the seat
     /// back by itself later.

@@ -24,6 +24,7 @@ mod refuse;
 mod refuse_sync;
 mod registries;
 mod regroup;
+mod relay_broken;
 mod relay_floods;
 mod resume;
 mod rolled_back;
