@@ -200,6 +200,9 @@ export interface Store<Txn> {
   wasRemoved?(): Promise<boolean>;
 }
 
+/** The transaction in which a store of this type changes. */
+export type TxnOf<S> = S extends Store<infer Txn> ? Txn : never;
+
 /** One socket to a relay. */
 export interface Socket {
   /** Sends one binary message; the buffer may be used again after the call. */
@@ -257,7 +260,7 @@ export interface Sent {
 }
 
 /** A companion: opens nothing before `start()`, and keeps nothing after `close()`. */
-export abstract class CompanionBase<Txn> {
+export abstract class CompanionBase<Txn, S = Store<Txn>> {
   start(): Promise<void>;
   /** Takes the link over from the tab that has it. */
   takeOver(): Promise<void>;
@@ -270,7 +273,7 @@ export abstract class CompanionBase<Txn> {
   watch(collection: Uint8Array | string): Source<WatchedRows>;
   readonly known: KnownLink | null;
   readonly isLinked: boolean;
-  readonly store: Store<Txn>;
+  readonly store: S;
   /**
    * Sends a command. Resolves when command and `effect` are durable; from then on the phone runs it exactly once, whatever happens. `key`
    * is `drawKey()` at the user's act, to be stored with what is shown of that act; it is drawn here if none is given.

@@ -1,6 +1,6 @@
 // The package in a browser.
 
-import { CommonOptions, CompanionBase, Lock, Store } from "./companion.js";
+import { CommonOptions, CompanionBase, Lock, Store, TxnOf } from "./companion.js";
 export * from "./companion.js";
 
 /**
@@ -10,15 +10,15 @@ export * from "./companion.js";
 export function load(source?: string | URL | Request | Response | BufferSource | WebAssembly.Module): Promise<void>;
 export default load;
 
-export interface Options<Txn> extends CommonOptions<Txn> {
+export interface Options<S> extends CommonOptions<TxnOf<S>> {
   /** The name of the database and of the lock, if none are given: `handfast`. */
   name?: string;
-  store?: Store<Txn>;
+  store?: S;
 }
 
 /** A companion in a page, by default over IndexedDB, the browser's WebSocket and Web Locks. */
-export class Companion<Txn = IDBTransaction> extends CompanionBase<Txn> {
-  constructor(options: Options<Txn>);
+export class Companion<S extends Store<any> = IndexedDbStore> extends CompanionBase<TxnOf<S>, S> {
+  constructor(options: Options<S>);
 }
 
 /** A store in IndexedDB. */

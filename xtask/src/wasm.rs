@@ -47,7 +47,7 @@ pub(crate) fn bind(options: &Options, folder: &Path) -> Result<()> {
     let toolchain = Toolchain::find(!options.no_install)?;
     command::run(&mut toolchain.build(PACKAGE))?;
     generate(&module(toolchain, PACKAGE)?, folder, &["handfast"])?;
-    declare_without_dispose(&folder.join("handfast.d.ts"))?;
+    declare_for_all(&folder.join("handfast.d.ts"))?;
     let notices = notices::make(&notices::Options::of(PACKAGE, Some(TARGET)))?;
     std::fs::write(folder.join(notices::FILE), notices)
         .with_context(|| format!("cannot write to {}", folder.display()))
@@ -82,10 +82,15 @@ fn generate(module: &Path, folder: &Path, words: &[&str]) -> Result<()> {
     command::run(bindgen.arg(module).arg(folder).args(words))
 }
 
-/// Takes a method out of the generated types that only the newest libraries of TypeScript know, and nobody needs here.
-fn declare_without_dispose(types: &Path) -> Result<()> {
+/// What begins the part of the generated types that loads the module. The scripts of the package do that.
+const LOADING: &str = "export type InitInput";
+
+/// Takes out of the generated types what an application never uses and not every project knows: the types of a browser,
+/// by which the module is loaded, and a method of the newest libraries of TypeScript.
+fn declare_for_all(types: &Path) -> Result<()> {
     let text = std::fs::read_to_string(types).with_context(|| format!("no {}", types.display()))?;
-    let lines = text.lines().filter(|line| !line.contains("[Symbol.dispose]"));
+    let (own, _) = text.split_once(LOADING).context("the generated types say nowhere how to load the module")?;
+    let lines = own.lines().filter(|line| !line.contains("[Symbol.dispose]"));
     let kept: String = lines.flat_map(|line| [line, "\n"]).collect();
     std::fs::write(types, kept).with_context(|| format!("cannot write {}", types.display()))
 }

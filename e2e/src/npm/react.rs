@@ -27,12 +27,17 @@ const SERVER: Duration = Duration::from_mins(1);
 pub(super) fn builds(project: &Project, table: &mut Table) -> Result<()> {
     project.add_test("types.ts", "src/types.ts")?;
     command::run(&mut project.program("npm", &["run", "build"]))?;
+    // The same compiler, as a project for Node has it: without the types of a browser.
+    for name in ["types_node.ts", "tsconfig.node.json"] {
+        project.add_test(name, name)?;
+    }
+    command::run(&mut project.program("npx", &["tsc", "--project", "tsconfig.node.json"]))?;
     let assets = project.folder().join("dist/assets");
     let names: Vec<_> =
         std::fs::read_dir(&assets)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
     let has_module = names.iter().any(|name| name.to_string_lossy().ends_with(".wasm"));
     ensure!(has_module, "the built page has no module: {names:?}");
-    table.ok("the packed file in Vite, TypeScript and React", "strict types, and a page that is built");
+    table.ok("the packed file in Vite, TypeScript and React", "strict types, in Node too, and a page that is built");
     Ok(())
 }
 
