@@ -19,7 +19,7 @@ export class Full extends CompanionError { constructor(message?: string, options
 export interface KnownLink extends Terms { created: number; state: "pending" | "active" | "diverged" | "suspended" }
 
 /** How far the phone can be reached. */
-export type Connection = "relay_down" | "peer_absent" | "peer_silent" | "waking" | "live";
+export type Connection = "connecting" | "relay_down" | "peer_absent" | "peer_silent" | "waking" | "live";
 
 /** What happens to a companion, by type. */
 export interface Events {

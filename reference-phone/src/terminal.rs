@@ -10,6 +10,7 @@ use crate::app::grants_of;
 /// Returns the state of a link in words.
 fn state(state: &str) -> &str {
     match state {
+        "connecting" => "connecting to the relay",
         "relay_down" => "the relay cannot be reached; trying again",
         "peer_absent" => "not connected",
         "waking" => "being woken",

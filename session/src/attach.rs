@@ -164,6 +164,16 @@ impl Attach {
         matches!(self.phase, Phase::Greeting { .. } | Phase::Attached { .. })
     }
 
+    /// Returns whether the first attempt since the start is under way or due.
+    pub(crate) fn is_connecting(&self, now: Timestamp) -> bool {
+        let is_trying = match &self.phase {
+            Phase::Down(at) => at.is_some_and(|at| at <= now),
+            Phase::Opening { .. } | Phase::Greeting { .. } => true,
+            Phase::Attached { .. } => false,
+        };
+        is_trying && self.failures == 0
+    }
+
     pub(crate) fn set_hidden(&mut self, hidden: bool) {
         self.hidden = hidden;
     }

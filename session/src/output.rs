@@ -95,7 +95,9 @@ pub enum Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LinkState {
-    /// There is no attached socket.
+    /// There is no attached socket yet: the first attempt since the start is under way.
+    Connecting,
+    /// There is no attached socket: an attempt failed, or the socket was lost.
     RelayDown,
     /// This side is attached, and the peer is not.
     PeerAbsent,
@@ -108,10 +110,12 @@ pub enum LinkState {
 }
 
 impl LinkState {
-    /// Returns the state's name for programs: `relay_down`, `peer_absent`, `waking`, `peer_silent` or `live`.
+    /// Returns the state's name for programs: `connecting`, `relay_down`, `peer_absent`, `waking`, `peer_silent` or
+    /// `live`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Connecting => "connecting",
             Self::RelayDown => "relay_down",
             Self::PeerAbsent => "peer_absent",
             Self::Waking => "waking",

@@ -21,7 +21,7 @@ export interface Row { id: Uint8Array; rev: bigint; body: Uint8Array }
 
 export type LinkEvent =
   | { type: "connect" } | { type: "disconnect" }
-  | { type: "state"; state: "relay_down" | "peer_absent" | "peer_silent" | "waking" | "live" }
+  | { type: "state"; state: "connecting" | "relay_down" | "peer_absent" | "peer_silent" | "waking" | "live" }
   | { type: "connected"; resumed: boolean }
   | { type: "putBack"; who: "companion" | "phone" }
   | { type: "failed" | "closed" | "relay"; code: string }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 /// Returns the state of the link in words.
 fn state(state: &str) -> &str {
     match state {
+        "connecting" => "Connecting to the relay.",
         "relay_down" => "The relay cannot be reached. Trying again; what you send waits on this disk.",
         "peer_absent" => "The phone is not connected. What you send waits on this disk.",
         "waking" => "The phone is being woken.",

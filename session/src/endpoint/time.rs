@@ -268,7 +268,7 @@ impl<R: Role> Endpoint<R> {
         // A change of keys is no outage, so the user should not see one.
         // req: TIM-008
         let state = if self.attach.own().is_none() {
-            LinkState::RelayDown
+            if self.attach.is_connecting(self.now) { LinkState::Connecting } else { LinkState::RelayDown }
         } else if self.attach.peer().is_none() {
             if self.side.is_waking() { LinkState::Waking } else { LinkState::PeerAbsent }
         } else if (self.is_live() && self.now < self.alive.silent_at()) || self.is_rekeying() {
