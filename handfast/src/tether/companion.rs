@@ -124,7 +124,7 @@ impl<A: CompanionApp> Tether<Companion<A>> {
     ///
     /// # Errors
     ///
-    /// [`TetherError::Misuse`] if a claim is empty or too long; a failure of the store.
+    /// [`TetherError::Misuse`] if the label is empty, or label or origin too long; a failure of the store.
     pub fn show_code(
         &mut self,
         now: Timestamp,
@@ -160,6 +160,13 @@ impl<A: CompanionApp> Tether<Companion<A>> {
         link.store(commit);
         self.event(TetherEvent::Sent(key));
         Ok(key)
+    }
+
+    /// Returns the keys of the commands that have no answer yet, in the order in which they were sent, also those of
+    /// earlier runs. There are 1,024 at most.
+    #[must_use]
+    pub fn unsettled(&self) -> Vec<CommandKey> {
+        self.host.links().flat_map(|link| link.endpoint.unsettled()).collect()
     }
 
     /// Fetches content, and copies it to `path` in the round that completes it. The wish is durable: it outlives

@@ -101,7 +101,8 @@ impl<'a, E> Txn<'a, E> {
         self.events.push(event);
     }
 
-    /// Returns the newest revision of all collections, 0 if there is no row yet.
+    /// Returns the newest revision of all collections, 0 if there is no row yet. Every change of a row takes one
+    /// more, so the number after it is no row's id yet if ids are made of it; such ids have gaps.
     ///
     /// # Errors
     ///

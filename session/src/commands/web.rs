@@ -53,6 +53,11 @@ impl OwnCommands {
         self.unsettled.keys().next().copied()
     }
 
+    /// Returns the keys of the commands that wait for a result, in the order in which they were sent.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = CommandKey> {
+        self.unsettled.values().map(|command| command.key)
+    }
+
     /// Returns whether a command with this key was sent before, among the last 4,096.
     pub(crate) fn knows(&self, key: &CommandKey) -> bool {
         self.by_key.contains_key(key) || self.settled.values().any(|settled| settled == key)

@@ -1,5 +1,7 @@
 //! The calls by which a companion's application acts on a link: commands, the page's state, the seat.
 
+use alloc::vec::Vec;
+
 use bytes::Bytes;
 use handfast_codec::Timestamp;
 use handfast_codec::envelope::CommandEnvelope;
@@ -50,6 +52,13 @@ impl CompanionEndpoint {
         self.lanes.outbox.keep(index);
         let ops = alloc::vec![put, self.side.commands.sent(number, key, index)];
         Ok(self.return_commit(ops, Deferred::Release(index)))
+    }
+
+    /// Returns the keys of the commands whose results are not stored yet, in the order in which they were sent:
+    /// what an application shows as waiting, also after a restart. There are 1,024 at most.
+    #[must_use]
+    pub fn unsettled(&self) -> Vec<CommandKey> {
+        self.side.commands.waiting().collect()
     }
 
     /// Reports that the page became hidden or visible, which changes timers on both sides.
