@@ -92,11 +92,16 @@ fn a_command_without_an_answer_is_told_again_after_a_restart() {
     // req: RES-043
     let mut world = World::live(9);
     world.phone.app.answers_nothing = true;
-    for text in ["first", "second"] {
-        let _ = world.send(text);
-    }
+    let sent = ["first", "second"].map(|text| world.send(text));
     world.run_for(MINUTE);
     assert_eq!(world.phone.machine.phone().unanswered().len(), 2);
+    let waiting = |world: &mut World| -> Vec<u64> {
+        world.web.machine.companion().unsettled().iter().map(commands::number_of).collect()
+    };
+    assert_eq!(waiting(&mut world), sent);
+    world.crash(DeviceRole::Web);
+    assert_eq!(waiting(&mut world), sent, "in the order in which they were sent, after a restart too");
+    world.run_until_live();
     assert!(world.phone.disk.effects.is_empty() && world.web.disk.effects.is_empty());
     // It was counted as received, so a resumed connection brings it no more.
     world.cut(DeviceRole::Web);
@@ -106,6 +111,7 @@ fn a_command_without_an_answer_is_told_again_after_a_restart() {
     world.run_until("settled", MINUTE, |w| all_settled(w, 2));
     assert_eq!(texts(&world.phone.disk.effects), ["first", "second"]);
     assert!(world.phone.machine.phone().unanswered().is_empty());
+    assert!(waiting(&mut world).is_empty());
     world.crash(DeviceRole::Phone);
     world.run_for(MINUTE);
     assert_eq!(world.phone.disk.effects.len(), 2, "what is answered is not told again");

@@ -1,12 +1,14 @@
 //! Every cell of the tables of a link's socket and of the confirm in `spec/state`, at a real endpoint.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use handfast_codec::ids::Signature;
 use handfast_codec::link::LinkFrame;
 use handfast_codec::relay::{DataKind, Peer, RelayFrame, Wake};
 use handfast_codec::{DeviceRole, ErrorCode, Versions};
 use handfast_conformance::state::{Cell, table};
-use handfast_session::Event;
+use handfast_session::{Event, LinkState};
 use handfast_testkit::evil::Evil;
 use handfast_testkit::raw;
 use handfast_testkit::relay::NAME;
@@ -128,4 +130,23 @@ fn every_cell_of_a_confirm_is_as_its_table_says() {
         let is_live = evil.device.events.iter().any(|event| matches!(event, Event::Connected { .. }));
         (says, !is_live)
     });
+}
+
+#[test]
+fn a_device_is_connecting_until_its_first_attempt_has_failed() {
+    for role in [DeviceRole::Phone, DeviceRole::Web] {
+        let mut evil = Evil::opened(role, true);
+        evil.listen();
+        assert_eq!(evil.device.state, Some(LinkState::Connecting), "its first socket is open");
+        evil.hang_up();
+        evil.listen();
+        assert_eq!(evil.device.state, Some(LinkState::RelayDown), "it was lost before it was attached");
+        evil.wait(Duration::from_mins(1));
+        assert_eq!(evil.device.state, Some(LinkState::RelayDown), "the next attempt is no first one");
+        let mut evil = Evil::against(role);
+        assert!(evil.device.state.is_some_and(|state| state != LinkState::Connecting));
+        evil.hang_up();
+        evil.listen();
+        assert_eq!(evil.device.state, Some(LinkState::RelayDown), "a connection was lost");
+    }
 }
