@@ -6,6 +6,8 @@ import { CompanionError } from "../errors.js";
 
 /** The locks of this process, by path. */
 const held = new Set();
+/** The states of a process that has ended, and of which only the id is left: zombie and dead. */
+const ENDED = ["Z", "X"];
 /** How often the file of a process that has ended is removed before the lock counts as taken. */
 const TRIES = 3;
 
@@ -71,10 +73,15 @@ class ProcessLock {
 
 /** What names a process: its id, and on Linux when it started, since another process may get its id later. */
 async function identity(pid) {
-  const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The name of the program, in parentheses, may have blanks. The 22nd field is the time of the start.
-  const started = status.slice(status.lastIndexOf(")") + 2).split(" ")[19] ?? "";
-  return `${pid} ${started}`;
+  return `${pid} ${(await status(pid)).started}`;
+}
+
+/** What Linux says of a process, empty elsewhere: its state as a letter, and when it started. */
+async function status(pid) {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // The name of the program, in parentheses, may have blanks. Behind it is the 3rd field; the 22nd is the time of the start.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0], started: fields[19] ?? "" };
 }
 
 async function isAlive(path) {
@@ -87,5 +94,7 @@ async function isAlive(path) {
   } catch (error) {
     if (error.code === "ESRCH") return false;
   }
+  // A process that has ended stays known until its parent asks how it ended, which some never do.
+  if (ENDED.includes((await status(pid)).state)) return false;
   return text === await identity(pid);
 }

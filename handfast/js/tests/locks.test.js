@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir, writeFile } from "node:fs/promises";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { noLock } from "../locks.js";
 import { processLock } from "../node/process_lock.js";
 import { inFolder } from "./helpers.js";
@@ -35,6 +36,26 @@ test("a lock is one process's, and free when that has ended in whatever way", ()
   assert.equal(await lock.take(), true);
   await lock.close();
   assert.deepEqual(await readdir(join(folder, "made")), []);
+}));
+
+test("a process that has ended keeps no lock, also while its parent has not asked how", { skip: process.platform !== "linux" }, () => inFolder(async (folder) => {
+  const path = join(folder, "lock");
+  // A shell that never waits for its child, and a child that is killed: its id and the time of its start stay.
+  const script = `"$0" --input-type=module -e "$1" "$2" & echo $!; exec sleep 60`;
+  const parent = spawn("sh", ["-c", script, process.execPath, HOLDER, path], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    let said = "";
+    for await (const data of parent.stdout) if ((said += data).includes("true")) break;
+    const child = Number.parseInt(said, 10);
+    const lock = processLock(path);
+    assert.equal(await lock.take(), false);
+    process.kill(child, "SIGKILL");
+    while (!(await readFile(`/proc/${child}/stat`, "utf8")).includes(") Z ")) await nextTurn();
+    assert.equal(await lock.take(), true);
+    await lock.close();
+  } finally {
+    parent.kill("SIGKILL");
+  }
 }));
 
 test("in one process, too, one at a time has it", () => inFolder(async (folder) => {
