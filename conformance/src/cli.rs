@@ -42,6 +42,9 @@ enum Command {
         /// Print what the cases cover: how many differ, how many are negative, kinds, mutators, state cells.
         #[arg(long, conflicts_with = "count")]
         stats: bool,
+        /// Only the cases whose id fits this pattern, in which `*` is any text.
+        #[arg(long, default_value = "*", conflicts_with_all = ["count", "stats"])]
+        case: String,
     },
     /// Run every case, and compare the files with what this build would make.
     Check,
@@ -79,7 +82,7 @@ enum Command {
 /// The verb of the process that ends the shims after the runner.
 const KEEP: &str = "keep";
 
-fn list(source: &Source, count: bool) -> Result<()> {
+fn list(source: &Source, count: bool, pattern: &str) -> Result<()> {
     let (mut total, mut negative, mut lines) = (0, 0, String::new());
     for (path, text) in source.texts()? {
         let file = parse(&path, &text)?;
@@ -88,7 +91,8 @@ fn list(source: &Source, count: bool) -> Result<()> {
         if count {
             let _ = writeln!(lines, "{:>4} of them {:>3} invalid  {}", file.cases.len(), invalid, file.topic);
         } else {
-            lines.extend(file.cases.iter().map(|case| format!("{}\n", case.id)));
+            let fits = file.cases.iter().filter(|case| runner::matches(pattern, &case.id));
+            lines.extend(fits.map(|case| format!("{}\n", case.id)));
         }
     }
     if count {
@@ -163,7 +167,7 @@ pub fn run() -> ExitCode {
     let source = &arguments.folder.clone().map_or(Source::Embedded, Source::Folder);
     let done = match &arguments.command {
         Command::List { stats: true, .. } => stats(source),
-        Command::List { count, .. } => list(source, *count),
+        Command::List { count, case, .. } => list(source, *count, case),
         Command::Check => check(source),
         Command::Generate => generate(arguments.folder.as_deref()),
         Command::States => crate::state::page().and_then(|page| Ok(print(&page)?)),

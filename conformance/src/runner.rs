@@ -34,5 +34,6 @@ pub use self::outcome::{Column, Run};
 pub use self::protocol::{Hello, PROTOCOL};
 pub use self::run::run;
 pub(crate) use self::run::{columns, run_cases, selected};
+pub(crate) use self::select::matches;
 pub(crate) use self::shim::{Shim, Trouble};
 pub(crate) use self::summary::told;

@@ -26,19 +26,19 @@ fn the_first_failure_is_explained_and_the_others_have_a_line() {
         "          \"name\": \"hello from a wrong shim\",",
         " as RelayMessage of spec/wire.tls:\n          0  ",
         "    the request:\n      {\n        \"in\": {\n          \"frame\": \"",
-        "    this case alone:\n      handfast-conformance run --shim \"python3 -B '",
+        "matters: --jobs 1):\n      handfast-conformance run --shim \"python3 -B '",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }
-    assert_eq!(told.matches("this case alone:").count(), 1, "{told}");
+    assert_eq!(told.matches("this case alone (").count(), 1, "{told}");
     assert!(told.lines().filter(|line| line.starts_with("  FAIL ")).count() > 3, "{told}");
     // The explanation ends what is printed, so that a terminal shows it.
     let (list, explained) = told.rsplit_once("\n  FAIL ").expect("a failure");
-    assert!(!list.contains("the case: ") && explained.contains("this case alone:"), "{told}");
+    assert!(!list.contains("the case: ") && explained.contains("this case alone ("), "{told}");
 
     for (count, number) in [("0", 0), ("3", 3)] {
         let (_, told) = wrong(&["--case", "*frames-relay/*", "--explain", count]);
-        assert_eq!(told.matches("this case alone:").count(), number, "{told}");
+        assert_eq!(told.matches("this case alone (").count(), number, "{told}");
     }
 }
 
@@ -50,7 +50,7 @@ fn the_line_runs_just_this_case_again() {
     let body = "if n == 2: right['out'] = {'x': 'it\\'s'}\nsay(right)";
     let (code, told) = folder.run(body, &["--level", "strict", "--repeat", "2"]);
     assert_eq!(code, Some(1), "{told}");
-    let line = told.lines().skip_while(|line| !line.contains("this case alone:")).nth(1).expect("a line");
+    let line = told.lines().skip_while(|line| !line.contains("this case alone (")).nth(1).expect("a line");
     let line = line.trim();
     let line = line.strip_prefix("handfast-conformance ").expect("it names the program");
     for part in ["--case t/2", "--level strict", "--repeat 2", "--folder "] {
@@ -59,7 +59,7 @@ fn the_line_runs_just_this_case_again() {
     let output = Command::new("sh").args(["-c", &format!("{RUNNER} {line}")]).output().expect("a shell");
     let (code, again) = text(&output);
     assert_eq!(code, Some(1), "{again}");
-    assert!(again.contains(": 1 cases in ") && again.contains("FAIL t/2: time 1 of 2: `x` is"), "{again}");
+    assert!(again.contains(": 1 case in ") && again.contains("FAIL t/2: time 1 of 2: `x` is"), "{again}");
 }
 
 #[test]
@@ -71,5 +71,5 @@ fn a_launcher_says_how_it_is_called() {
     let _ = command.env("HANDFAST_CONFORMANCE_CALLED", "npx handfast-conformance");
     let _ = command.args(["run", "--shim", &shim, "--folder"]).arg(folder.path().join("v1"));
     let (_, told) = text(&command.output().expect("it runs"));
-    assert!(told.contains("this case alone:\n      npx handfast-conformance run "), "{told}");
+    assert!(told.contains("matters: --jobs 1):\n      npx handfast-conformance run "), "{told}");
 }

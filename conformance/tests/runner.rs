@@ -104,6 +104,7 @@ fn what_is_not_supported_is_told_unless_it_was_promised() {
     let body = "say({'id': request['id'], 'unsupported': 'echo'} if n == 2 else right)";
     let (code, told) = folder.run(body, &[]);
     assert!(code == Some(0) && told.contains("UNSUPPORTED 1 "), "{told}");
+    assert!(told.contains("\n  not supported yet: test.echo (1)\n"), "{told}");
     let (code, told) = folder.run(body, &["--complete"]);
     assert!(code == Some(1) && told.contains("UNSUPPORTED t/2: not supported: echo"), "{told}");
     let text = std::fs::read_to_string(folder.path().join("shim.py")).expect("the shim");

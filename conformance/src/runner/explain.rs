@@ -16,6 +16,8 @@ use crate::grammar::{Grammar, WIRE};
 const WIDTH: usize = 100;
 /// How many lines of a value, and rows of bytes, are printed; the reports have all.
 const LINES_MAX: usize = 40;
+/// What stands before the line that runs one case again.
+const ALONE: &str = "this case alone (if it passes alone, what was asked before matters: --jobs 1):";
 /// How many letters of a text within a value are printed.
 const TEXT_MAX: usize = 120;
 
@@ -53,13 +55,18 @@ impl Explainer {
         case.reqs.iter().map(|req| (req.as_str(), of(req))).collect()
     }
 
-    /// The bytes of a case by the grammar; none if they have no layout of their own.
+    /// The bytes of a case by the grammar; none if they have no layout of their own. Where a case must be accepted, what the
+    /// grammar does not know is for the reader to take or pass over, and no refusal.
     ///
     /// # Errors
     ///
     /// None that can happen: the grammar has all names.
     pub(super) fn layout(&self, case: &Case) -> Result<Option<Layout>> {
-        annotate::layout(&self.grammar, case)
+        let mut layout = annotate::layout(&self.grammar, case)?;
+        if let (Some(layout), Verdict::Valid) = (&mut layout, case.result) {
+            layout.refusal = None;
+        }
+        Ok(layout)
     }
 
     /// Everything about a failure, line by line; `again` is the line that runs the case again.
@@ -83,7 +90,7 @@ impl Explainer {
         if !is_played(case) {
             lines.extend(value("the request", &json!({ "op": case.op, "in": case.input })));
         }
-        lines.extend(["this case alone:".to_owned(), format!("  {again}")]);
+        lines.extend([ALONE.to_owned(), format!("  {again}")]);
         Ok(lines)
     }
 }
@@ -191,7 +198,7 @@ mod tests {
             "yyy... (500 letters)",
             "the bytes of `frame`, as RelayMessage of spec/wire.tls:\n      0  ",
             "the request: {\"in\":{\"frame\":\"0d0001020304050607\"},\"op\":\"relay.decode\"}",
-            "this case alone:\n  AGAIN",
+            "(if it passes alone, what was asked before matters: --jobs 1):\n  AGAIN",
         ] {
             assert!(told.contains(part), "{part}\n{told}");
         }

@@ -88,7 +88,7 @@ impl<'a> Matrix<'a> {
         }
         let shown_ids = self.differing.iter().take(PRINTED_MAX).map(|(id, _)| id.len());
         let width = shown_ids.max().unwrap_or_default();
-        let _ = writeln!(out, "\n{} cases differ\n{:<width$}{heads}", self.differing.len(), "");
+        let _ = writeln!(out, "\ncases that differ: {}\n{:<width$}{heads}", self.differing.len(), "");
         for (id, classes) in self.differing.iter().take(PRINTED_MAX) {
             let _ = write!(out, "{id:<width$}");
             for class in classes {

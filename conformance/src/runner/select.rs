@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::case::Case;
 
 /// Whether a name is of a pattern in which `*` stands for any letters and `?` for one.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut in_name) = (0, 0);
     // Where the last star stands, and up to where it reaches so far.

@@ -1,5 +1,7 @@
 //! What came of a run, for a terminal.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use super::explain::Explainer;
@@ -8,7 +10,7 @@ use super::options::Asking;
 use super::outcome::{Column, Run};
 use super::report;
 use super::rules::Rules;
-use super::text::printable;
+use super::text::{number_of_cases, printable};
 use crate::out;
 
 /// How many failures are printed; all of them stand in the reports.
@@ -83,7 +85,10 @@ impl Summary<'_> {
                 let (name, version, roles) =
                     (printable(&hello.name), printable(&hello.version), roles.join(", "));
                 let (cases, seconds) = (column.findings.len(), column.took.as_secs_f64());
-                lines.push(format!("{name} {version} ({roles}): {cases} cases in {seconds:.1} s"));
+                lines.push(format!(
+                    "{name} {version} ({roles}): {} in {seconds:.1} s",
+                    number_of_cases(cases)
+                ));
             }
             Err(finding) => {
                 let reason = printable(&finding.reason);
@@ -97,15 +102,14 @@ impl Summary<'_> {
         lines.push(format!("  {}", counts.join("  ")));
         let failed: Vec<_> = column.findings.iter().filter(|(_, finding)| rules.fails(finding)).collect();
         // What is explained comes last, where a terminal shows it without scrolling.
-        for (id, finding) in failed.iter().take(PRINTED_MAX).skip(self.explained) {
-            lines.push(headline(id, finding));
-            lines.extend(stderr_lines(finding));
-        }
+        let others = failed.iter().take(PRINTED_MAX).skip(self.explained);
+        lines.extend(others.map(|(id, finding)| headline(id, finding)));
         let more = failed.len().saturating_sub(PRINTED_MAX.max(self.explained));
         if more > 0 {
             lines.push(format!("  ... and {more} more, which --report DIR writes"));
         }
         lines.extend(self.not_failed());
+        lines.extend(self.not_supported());
         for (id, finding) in failed.iter().take(self.explained) {
             lines.extend(self.in_full(explainer, id, finding)?);
         }
@@ -130,6 +134,19 @@ impl Summary<'_> {
         }
         lines.push(String::new());
         Ok(lines)
+    }
+
+    /// The operations that the implementation does not know, with the number of their cases.
+    fn not_supported(&self) -> Option<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for case in &self.run.cases {
+            let finding = self.column.findings.get(&case.id);
+            if finding.is_some_and(|finding| finding.class == Class::Unsupported) {
+                *counts.entry(&case.op).or_default() += 1;
+            }
+        }
+        let list: Vec<String> = counts.iter().map(|(op, count)| format!("{op} ({count})")).collect();
+        (!list.is_empty()).then(|| format!("  not supported yet: {}", list.join(", ")))
     }
 
     /// What is left out or was expected to fail, each with its reason.

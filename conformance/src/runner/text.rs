@@ -34,6 +34,11 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
+/// Returns a number of cases in words.
+pub(super) fn number_of_cases(number: usize) -> String {
+    if number == 1 { "1 case".to_owned() } else { format!("{number} cases") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

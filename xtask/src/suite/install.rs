@@ -24,7 +24,7 @@ const EXPLAINED: [&str; 6] = [
     "expected: {\"area\":\"framing\",\"code\":\"FIELD_VALUE\",\"ok\":false}",
     "the bytes of `message`, as KkMessage1 of spec/wire.tls:",
     "here the grammar refuses it: FIELD_VALUE",
-    "this case alone:",
+    "this case alone (",
 ];
 
 /// Builds the packages from the build of the tests, installs each, and runs it.

@@ -113,7 +113,7 @@ fn matrix(run: &Run, anchors: &Anchors, out: &mut String) {
         }
         out.push_str("</tr>");
     }
-    let _ = write!(out, "</table></div><h2>{} cases differ</h2>", matrix.differing.len());
+    let _ = write!(out, "</table></div><h2>Cases that differ: {}</h2>", matrix.differing.len());
     if matrix.differing.is_empty() {
         return;
     }
