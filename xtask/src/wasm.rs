@@ -89,7 +89,8 @@ const LOADING: &str = "export type InitInput";
 /// by which the module is loaded, and a method of the newest libraries of TypeScript.
 fn declare_for_all(types: &Path) -> Result<()> {
     let text = std::fs::read_to_string(types).with_context(|| format!("no {}", types.display()))?;
-    let (own, _) = text.split_once(LOADING).context("the generated types say nowhere how to load the module")?;
+    let (own, _) =
+        text.split_once(LOADING).context("the generated types say nowhere how to load the module")?;
     let lines = own.lines().filter(|line| !line.contains("[Symbol.dispose]"));
     let kept: String = lines.flat_map(|line| [line, "\n"]).collect();
     std::fs::write(types, kept).with_context(|| format!("cannot write {}", types.display()))

@@ -37,7 +37,10 @@ pub(super) fn builds(project: &Project, table: &mut Table) -> Result<()> {
         std::fs::read_dir(&assets)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
     let has_module = names.iter().any(|name| name.to_string_lossy().ends_with(".wasm"));
     ensure!(has_module, "the built page has no module: {names:?}");
-    table.ok("the packed file in Vite, TypeScript and React", "strict types, in Node too, and a page that is built");
+    table.ok(
+        "the packed file in Vite, TypeScript and React",
+        "strict types, in Node too, and a page that is built",
+    );
     Ok(())
 }
 
