@@ -15,7 +15,7 @@ use handfast::codec::ids::CommandKey;
 use handfast::driver::Connector;
 use handfast::handshake::pairing::Claims;
 use handfast::session::PairingEvent;
-use handfast::tether::{self, Companion, CompanionApp, Handle, Step, TetherError, Txn};
+use handfast::tether::{self, Companion, CompanionApp, Handle, Paired, Step, TetherError, Txn};
 
 /// The application: it prints what it is told.
 struct List;
@@ -24,7 +24,7 @@ impl CompanionApp for List {
     type Event = ();
 
     fn row(&mut self, _: &mut Txn<'_, ()>, _: &Collection, row: &Row) -> Result<(), TetherError> {
-        println!("on the list: {}", String::from_utf8_lossy(&row.body));
+        show(row);
         Ok(())
     }
 
@@ -38,6 +38,15 @@ impl CompanionApp for List {
     }
 }
 
+/// The collection that the phone keeps.
+fn list() -> Collection {
+    Collection::new(b"list").expect("a short name")
+}
+
+fn show(row: &Row) {
+    println!("on the list: {}", String::from_utf8_lossy(&row.body));
+}
+
 /// Asks the user, and waits for a line; an empty one at the end of the input.
 async fn ask(question: &str) -> String {
     println!("{question}");
@@ -45,7 +54,7 @@ async fn ask(question: &str) -> String {
     line.await.ok().flatten().unwrap_or_default()
 }
 
-async fn pair(companion: &Handle<Companion<List>>, relay: RelayName) -> Result<(), TetherError> {
+async fn pair(companion: &Handle<Companion<List>>, relay: RelayName) -> Result<Paired, TetherError> {
     let claims = Claims { label: "Kitchen".to_owned(), origin: String::new(), grants: 1 };
     let (code, mut attempt) = companion.pair(relay, claims).await?;
     println!("Scan this code: {code}");
@@ -59,16 +68,21 @@ async fn pair(companion: &Handle<Companion<List>>, relay: RelayName) -> Result<(
             Step::Event(_) => {}
             Step::Ended(paired) => {
                 println!("{paired:?}");
-                return Ok(());
+                return Ok(paired);
             }
         }
     }
 }
 
 async fn talk(companion: Handle<Companion<List>>, relay: RelayName) -> Result<(), TetherError> {
-    if companion.call(|tether, _, _| Ok(tether.links().next().is_none())).await? {
-        pair(&companion, relay).await?;
+    if companion.call(|tether, _, _| Ok(tether.links().next().is_none())).await?
+        && matches!(pair(&companion, relay).await?, Paired::Failed(_))
+    {
+        return Ok(());
     }
+    // What came in an earlier run; from now on `row` reports what changes.
+    let rows = companion.call(|tether, _, _| tether.rows(&list(), None, 1_000)).await?;
+    rows.iter().for_each(show);
     loop {
         let item = ask("Anything to add? An empty line ends.").await;
         if item.is_empty() {
@@ -83,8 +97,8 @@ async fn talk(companion: Handle<Companion<List>>, relay: RelayName) -> Result<()
 async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [dir, relay] = &words[..] else { return Err("usage: minimal-companion DIR RELAY".into()) };
-    let (relay, list) = (RelayName::parse(relay)?, vec![Collection::new(b"list").expect("a short name")]);
-    let runner = tether::open_companion(Path::new(dir), List, list, Connector::new()?)?;
+    let relay = RelayName::parse(relay)?;
+    let runner = tether::open_companion(Path::new(dir), List, vec![list()], Connector::new()?)?;
     let companion = runner.handle();
     // When `talk` returns, its handle is gone, and the runner ends.
     let _ = tokio::try_join!(runner.run(|_| ()), talk(companion, relay))?;

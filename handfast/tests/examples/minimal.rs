@@ -34,6 +34,7 @@ fn the_smallest_programs_pair_and_fill_a_list_through_kills() {
     companion.say("salt");
     let _ = companion.hear("Anything to add?");
     companion.crash();
+    assert_eq!([(); 2].map(|()| companion.hear("on the list: ")), ["milk", "bread"]);
     let mut phone = Side::start(&["minimal-phone", &text("phone")]);
     assert_eq!(phone.hear("on the list: "), "salt");
     let _ = companion.hear("the phone has added it");
