@@ -66,6 +66,14 @@ impl RelayName {
     pub fn is_loopback(&self) -> bool {
         self.host() == "localhost" || self.address().is_some_and(|address| address.is_loopback())
     }
+
+    /// Returns the URL of the relay's WebSocket: `ws` for a relay on this machine, `wss` for any other.
+    #[must_use]
+    pub fn url(&self) -> String {
+        // req: RLY-022
+        let scheme = if self.is_loopback() { "ws" } else { "wss" };
+        alloc::format!("{scheme}://{self}/v1")
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -135,6 +143,21 @@ impl core::str::FromStr for RelayName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_loopback_names_are_spoken_to_without_tls() {
+        // req: RLY-022
+        for (name, expected) in [
+            ("127.0.0.1:8787", "ws://127.0.0.1:8787/v1"),
+            ("localhost", "ws://localhost/v1"),
+            ("[::1]:9", "ws://[::1]:9/v1"),
+            ("relay.example", "wss://relay.example/v1"),
+            ("localhost.example:80", "wss://localhost.example:80/v1"),
+            ("192.168.0.1", "wss://192.168.0.1/v1"),
+        ] {
+            assert_eq!(RelayName::parse(name).unwrap().url(), expected);
+        }
+    }
 
     #[test]
     fn names_that_follow_the_rule_are_kept_as_they_are() {

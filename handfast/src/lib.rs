@@ -3,7 +3,7 @@
     not(all(feature = "tokio", feature = "sqlite")),
     doc = "The machines of [`session`], for the application's own loop, and what the features add. See the README."
 )]
-#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "wasm", feature = "testing")), no_std)]
+#![cfg_attr(not(any(feature = "tokio", feature = "sqlite", feature = "os-rng", feature = "testing")), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
@@ -16,6 +16,7 @@ pub use handfast_media as media;
 pub use handfast_session as session;
 pub use rand_core;
 
+pub mod coded;
 #[cfg(feature = "sqlite")]
 pub mod content_files;
 #[cfg(feature = "tokio")]
@@ -27,8 +28,9 @@ pub mod host;
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod manual;
 pub mod media_type;
-#[cfg(any(feature = "tokio", feature = "wasm"))]
-mod rng;
+pub mod provided_rows;
+#[cfg(feature = "os-rng")]
+pub mod rng;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 #[cfg(feature = "store-suite")]
@@ -41,6 +43,7 @@ pub use system_error::SystemError;
 pub mod testing;
 #[cfg(feature = "sqlite")]
 pub mod tether;
+pub mod transfers;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 #[cfg(all(feature = "testing", any(feature = "tokio", feature = "sqlite")))]

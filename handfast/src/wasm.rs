@@ -44,9 +44,7 @@ const TYPES: &str = include_str!("wasm/types.d.ts");
 /// The name is not a valid relay name.
 #[wasm_bindgen(js_name = relayUrl)]
 pub fn relay_url(name: &str) -> Result<String, Refusal> {
-    let relay = relay(name)?;
-    let scheme = if relay.is_loopback() { "ws" } else { "wss" };
-    Ok(format!("{scheme}://{relay}/v1"))
+    Ok(relay(name)?.url())
 }
 
 /// Returns the key of a command that was stored before commands had keys, from its number on this link.

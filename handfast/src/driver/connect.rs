@@ -125,13 +125,6 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// Returns the URL of the relay's WebSocket.
-pub(super) fn url(relay: &RelayName) -> String {
-    // req: RLY-022
-    let scheme = if relay.is_loopback() { "ws" } else { "wss" };
-    format!("{scheme}://{relay}/v1")
-}
-
 /// Returns the relay's host, without the brackets of an IPv6 address.
 fn bare_host(relay: &RelayName) -> &str {
     relay.host().trim_start_matches('[').trim_end_matches(']')
@@ -204,21 +197,6 @@ impl AsyncWrite for RelayStream {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_loopback_names_are_spoken_to_without_tls() {
-        // req: RLY-022
-        for (name, expected) in [
-            ("127.0.0.1:8787", "ws://127.0.0.1:8787/v1"),
-            ("localhost", "ws://localhost/v1"),
-            ("[::1]:9", "ws://[::1]:9/v1"),
-            ("relay.example", "wss://relay.example/v1"),
-            ("localhost.example:80", "wss://localhost.example:80/v1"),
-            ("192.168.0.1", "wss://192.168.0.1/v1"),
-        ] {
-            assert_eq!(url(&RelayName::parse(name).expect("a valid name")), expected);
-        }
-    }
 
     #[tokio::test]
     async fn a_relay_may_ask_for_300_seconds_at_most() {

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, fram
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, error::CapacityError};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::connect::{Connector, RelayStream, url};
+use super::connect::{Connector, RelayStream};
 use super::head::{HeadFirst, HeadTooLong};
 use super::tls::TlsFailure;
 use crate::SystemError;
@@ -164,7 +164,7 @@ impl WebSocket {
             .max_write_buffer_size(4 * RELAY_FRAME_LEN_MAX)
             .max_message_size(Some(RELAY_FRAME_LEN_MAX))
             .max_frame_size(Some(RELAY_FRAME_LEN_MAX));
-        match client_async_with_config(url(relay), stream, Some(config)).await {
+        match client_async_with_config(relay.url(), stream, Some(config)).await {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(WsError::Io(error)) => Err(match error.get_ref() {
                 Some(inner) if inner.is::<HeadTooLong>() => SocketError::HeadTooLong,

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use bytes::Bytes;
-use handfast_codec::frame::{Collection, OpenKind, PageCursor, Row, RowId};
+use handfast_codec::frame::{Collection, OpenKind, Row, RowId};
 use handfast_codec::ids::{CompanionId, ContentId, LogId, MailboxId};
 use handfast_codec::limits::{ITEM_LEN_MAX, MEDIA_LEN_MAX};
 use handfast_codec::qr::{QrOffer, RelayRef};
@@ -13,9 +13,7 @@ use handfast_codec::{ErrorCode, Timestamp};
 use handfast_handshake::certificate::sign_revoked;
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::pairing::phone::GrantedTerms;
-use handfast_session::{
-    Event, LinkRows, Message, Pairing, PhoneEndpoint, Repeat, RowList, SendError, SyncEvent,
-};
+use handfast_session::{Event, LinkRows, Message, Pairing, PhoneEndpoint, Repeat, SendError, SyncEvent};
 use rand_core::CryptoRng;
 
 use super::store::Store;
@@ -24,6 +22,7 @@ use super::txn::Txn;
 use super::{Role, Tether, TetherError, TetherEvent};
 use crate::DeviceRole;
 use crate::host::LinkOf;
+use crate::provided_rows::{Answer, page_of};
 use crate::session;
 
 /// The number of rows that are read for one answer to a companion.
@@ -399,33 +398,18 @@ fn answer(
     Ok(match wanted {
         SyncEvent::DeltaWanted { collection, after, budget } => {
             let rows = store.rows_by_rev(&collection, after, ANSWER_ROWS_MAX)?;
-            let (items, last) = fill(&rows, budget);
-            let to = last.map_or(newest.max(after), |last| last.rev);
-            endpoint.provide_delta(now, &collection, to, &items)
+            let answer = Answer { rows: &rows, is_all: rows.len() < ANSWER_ROWS_MAX, budget };
+            answer.delta(now, endpoint, &collection, newest.max(after))
         }
         SyncEvent::PageWanted { collection, page, budget } => {
-            // A cursor is the revision at the first page, and the id of the last row of the page before.
-            let (rev, after) = match page.as_bytes().split_first_chunk::<8>() {
-                Some((rev, id)) => (u64::from_be_bytes(*rev), RowId::new(page.as_bytes().slice_ref(id))),
-                None => (newest, None),
-            };
+            let (rev, after) = page_of(&page).map_or((newest, None), |(rev, after)| (rev, Some(after)));
             let rows = store.rows_by_id(&collection, after.as_ref(), ANSWER_ROWS_MAX)?;
-            let (items, last) = fill(&rows, budget);
-            let next = last.map(|last| [&rev.to_be_bytes(), last.id.as_bytes()].concat().into());
-            let next = next.and_then(PageCursor::new).unwrap_or_default();
-            endpoint.provide_page(now, &collection, rev, next, &items)
+            let answer = Answer { rows: &rows, is_all: rows.len() < ANSWER_ROWS_MAX, budget };
+            answer.page(now, endpoint, &collection, rev)
         }
         SyncEvent::DigestWanted { collection } => {
             endpoint.provide_digest(now, &collection, newest, store.digest(&collection)?)
         }
         _ => Ok(()),
     })
-}
-
-/// Returns the rows that fit into the budget, encoded, and the last of them if more may follow it.
-fn fill(rows: &[Row], budget: usize) -> (Vec<Bytes>, Option<&Row>) {
-    let mut list = RowList::new(budget);
-    let fit = rows.iter().take_while(|row| list.push(row)).count();
-    let has_more = fit < rows.len() || rows.len() == ANSWER_ROWS_MAX;
-    (list.into_items(), rows.get(..fit).and_then(<[Row]>::last).filter(|_| has_more))
 }

@@ -9,8 +9,9 @@ use wasm_bindgen::prelude::*;
 
 use super::journal::Journal;
 use super::output::{self, FrameBuffer};
-use super::transfers::Transfers;
+use super::transfers::Blocks;
 use super::{Refusal, SystemRng, generator, pairs, parse_hex, refused, timestamp};
+use crate::transfers::Transfers;
 
 /// One link, like `CompanionEndpoint` of the crate `handfast-session`. Where a call returns a commit, apply
 /// that together with the call's own effect, and then call `committed`.
@@ -22,6 +23,7 @@ pub struct WebLink {
     pub(super) journal: Journal,
     frames: FrameBuffer,
     pub(super) transfers: Transfers,
+    pub(super) blocks: Blocks,
 }
 
 #[wasm_bindgen]
@@ -38,7 +40,8 @@ impl WebLink {
         let pairs = pairs(rows);
         let endpoint = CompanionEndpoint::load(&pairs, timestamp(now), &mut rng).map_err(refused)?;
         let transfers = Transfers::new(endpoint.streams());
-        Ok(Self { endpoint, rng, journal: Journal::default(), frames: FrameBuffer::default(), transfers })
+        let (journal, frames, blocks) = Default::default();
+        Ok(Self { endpoint, rng, journal, frames, transfers, blocks })
     }
 
     /// Sets how long ago, in milliseconds of wall time, the link was stored. A link that the phone has not
@@ -108,7 +111,7 @@ impl WebLink {
         let now = timestamp(now);
         loop {
             if let Some(event) = self.transfers.poll(now, &mut self.endpoint) {
-                return output::event_output(event);
+                return output::event_output(self.blocks.event(event));
             }
             match self.endpoint.poll_output() {
                 Output::Event(Event::Stream(event)) => self.transfers.handle(event),

@@ -1,9 +1,9 @@
 //! The errors of this module: JavaScript `Error`s that also have a `code`, which programs may compare.
 
-use handfast_codec::{DecodeError, ErrorCode};
-use handfast_session::{ApiMisuse, LoadError, SendError};
 use js_sys::{Error, Reflect};
 use wasm_bindgen::JsValue;
+
+use crate::coded::Coded;
 
 /// Why a call was refused. In JavaScript it is an `Error` with this `code` and a message for people.
 #[derive(Debug)]
@@ -39,63 +39,10 @@ impl From<Refusal> for JsValue {
     }
 }
 
-/// An error with a code for programs, which stays the same when the message changes.
-pub(super) trait Coded: core::fmt::Display {
-    fn code(&self) -> &'static str;
-}
-
-impl Coded for SendError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Busy => "BUSY",
-            Self::OutboxFull => "OUTBOX_FULL",
-            Self::TooManyUnsettled { .. } => "TOO_MANY_UNSETTLED",
-            Self::KnownKey => "KNOWN_KEY",
-            Self::TooLarge => "TOO_LARGE",
-            Self::TooMany => "TOO_MANY",
-            Self::Ended => "LINK_ENDED",
-            Self::Misuse(misuse) => misuse.code(),
-            _ => "INTERNAL",
-        }
-    }
-}
-
-impl Coded for ApiMisuse {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::TooLarge => "TOO_LARGE",
-            Self::ReservedSlot => "BAD_ARGUMENT",
-            // What is left says that the call does not fit what there is now.
-            _ => "WRONG_STATE",
-        }
-    }
-}
-
-impl Coded for LoadError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoLink => "NOT_LINKED",
-            Self::Revoked => "LINK_ENDED",
-            _ => "STORE_DAMAGED",
-        }
-    }
-}
-
-/// What the crate `media` says of a list or a content id that was passed in.
-impl Coded for ErrorCode {
-    fn code(&self) -> &'static str {
-        "BAD_ARGUMENT"
-    }
-}
-
-impl Coded for DecodeError {
-    fn code(&self) -> &'static str {
-        "BAD_ARGUMENT"
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use handfast_session::{ApiMisuse, LoadError, SendError};
+
     use super::*;
 
     #[test]

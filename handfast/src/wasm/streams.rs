@@ -1,17 +1,14 @@
 //! The calls of a link that transfer content.
 
 use bytes::Bytes;
-use handfast_codec::frame::OpenKind;
-use handfast_codec::limits::MEDIA_CHUNK_LEN;
-use handfast_codec::stream_meta::{GetMeta, PutMeta};
-use handfast_media::{ChunkList, QueuedIncoming, QueuedOutgoing};
+use handfast_media::ChunkList;
+use handfast_session::{Opened, SendError};
 use js_sys::ArrayBuffer;
 use wasm_bindgen::prelude::*;
 
 use super::js_object::object;
 use super::link::WebLink;
 use super::media::{code, content_id, offset};
-use super::transfers::Transfer;
 use super::{Refusal, refused, timestamp};
 
 #[wasm_bindgen]
@@ -24,11 +21,8 @@ impl WebLink {
     #[wasm_bindgen(js_name = streamGet, unchecked_return_type = "{ id: bigint; commit: Commit }")]
     pub fn stream_get(&mut self, now: f64, content: &str, stored: f64) -> Result<JsValue, Refusal> {
         let (content, stored) = (content_id(content)?, offset(stored)?);
-        // Content is checked by whole chunks.
-        let from = stored.saturating_sub(stored % MEDIA_CHUNK_LEN);
-        let get = QueuedIncoming::new(content, from, None).map_err(refused)?;
-        let meta = GetMeta { content, offset: from }.encode();
-        self.open(now, OpenKind::Get, meta, Transfer::Get(Box::new(get)))
+        let opened = self.transfers.get(timestamp(now), &mut self.endpoint, content, stored);
+        self.opened(opened)
     }
 
     /// Opens a stream that sends the content of this chunk list. Returns its id and a commit.
@@ -38,36 +32,29 @@ impl WebLink {
     #[wasm_bindgen(js_name = streamPut, unchecked_return_type = "{ id: bigint; commit: Commit }")]
     pub fn stream_put(&mut self, now: f64, list: &[u8]) -> Result<JsValue, Refusal> {
         let list = ChunkList::decode(list).map_err(refused)?;
-        let put = QueuedOutgoing::new(&list, 0).map_err(refused)?;
-        let meta = PutMeta { content: list.content_id(), offset: 0, size: list.size() }.encode();
-        self.open(now, OpenKind::Put, meta, Transfer::Put(put))
+        let opened = self.transfers.put(timestamp(now), &mut self.endpoint, &list);
+        self.opened(opened)
     }
 
     /// Continues a stream from before the page was loaded. `list` is its chunk list if that is stored: the one of
     /// `streamPut`, or the one that came with a `streamSync`. Returns false if there is no such stream any
     /// more. A stream that cannot continue is stopped.
     #[wasm_bindgen(js_name = streamContinue)]
+    #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen takes no optional slice")]
     pub fn stream_continue(&mut self, id: u64, list: Option<Vec<u8>>) -> bool {
-        self.transfers.resume(id, list)
+        self.transfers.resume(id, list.as_deref())
     }
 
     /// Supplies the bytes that `streamRead` asked for. Fewer may be supplied, but not none.
     #[wasm_bindgen(js_name = streamSupply)]
     pub fn stream_supply(&mut self, id: u64, bytes: Vec<u8>) {
-        if let Some(transfer) = self.transfers.transfer(id)
-            && let Transfer::Put(put) = transfer
-            && let Err(code) = put.provide(Bytes::from(bytes))
-        {
-            *transfer = Transfer::Failed(code);
-        }
+        self.transfers.supply(id, Bytes::from(bytes));
     }
 
     /// Pauses a stream that sends, or continues it.
     #[wasm_bindgen(js_name = streamPause)]
     pub fn stream_pause(&mut self, id: u64, is_paused: bool) {
-        if let Some(Transfer::Put(put)) = self.transfers.transfer(id) {
-            put.set_paused(is_paused);
-        }
+        self.transfers.set_paused(id, is_paused);
     }
 
     /// Reports that what `streamSync` asked for is durable. Returns a commit, or nothing if the stream has
@@ -77,22 +64,14 @@ impl WebLink {
     /// Too many commits are open, or the link has ended.
     #[wasm_bindgen(js_name = streamDurable, unchecked_return_type = "Commit | undefined")]
     pub fn stream_durable(&mut self, now: f64, id: u64) -> Result<JsValue, Refusal> {
-        let Some(Transfer::Get(get)) = self.transfers.transfer(id) else { return Ok(JsValue::UNDEFINED) };
-        let Some(report) = get.report() else {
-            let _ = get.synced();
-            return Ok(JsValue::UNDEFINED);
-        };
-        let commit = self.endpoint.stream_durable(timestamp(now), id, report).map_err(refused)?;
-        if get.synced() {
-            self.transfers.finish(id);
-        }
-        Ok(self.journal.write(commit))
+        let commit = self.transfers.durable(timestamp(now), &mut self.endpoint, id).map_err(refused)?;
+        Ok(commit.map_or(JsValue::UNDEFINED, |commit| self.journal.write(commit)))
     }
 
     /// Takes back the buffer of a `streamWrite` whose bytes were written, to be used again.
     #[wasm_bindgen(js_name = streamReuse)]
     pub fn stream_reuse(&mut self, buffer: &ArrayBuffer) {
-        self.transfers.reuse(buffer);
+        self.blocks.reuse(buffer);
     }
 
     /// Stops a stream for both sides. `code` is `CANCELLED` when the user stops it, and `IO` or `GONE` if the
@@ -107,9 +86,7 @@ impl WebLink {
         #[wasm_bindgen(unchecked_param_type = "'CANCELLED' | 'IO' | 'GONE'")] code: &str,
     ) -> Result<(), Refusal> {
         let code = self::code(code).ok_or_else(|| Refusal::argument("not a reason to stop"))?;
-        if let Some(transfer) = self.transfers.transfer(id) {
-            *transfer = Transfer::Failed(code);
-        }
+        self.transfers.stop(id, code);
         Ok(())
     }
 
@@ -121,17 +98,9 @@ impl WebLink {
 }
 
 impl WebLink {
-    /// Opens a stream. Returns its id and a commit.
-    fn open(
-        &mut self,
-        now: f64,
-        kind: OpenKind,
-        meta: Vec<u8>,
-        transfer: Transfer,
-    ) -> Result<JsValue, Refusal> {
-        let opened = self.endpoint.stream_open(timestamp(now), kind, Bytes::from(meta)).map_err(refused)?;
-        self.transfers.add(opened.id, transfer);
-        let commit = self.journal.write(opened.commit);
-        Ok(object(&[("id", opened.id.into()), ("commit", commit)]))
+    /// Returns the id of a stream and the commit that opens it.
+    fn opened(&mut self, opened: Result<Opened, SendError>) -> Result<JsValue, Refusal> {
+        let Opened { id, commit, .. } = opened.map_err(refused)?;
+        Ok(object(&[("id", id.into()), ("commit", self.journal.write(commit))]))
     }
 }
