@@ -13,6 +13,7 @@
 //! | [`revoking`] | taking a companion's link away |
 //! | [`backup`] | what to back up, and what a restored copy does |
 //! | [`phones_in_practice`] | sockets, sleep and background work on mobile systems, and what is untried |
+//! | [`android_and_ios`] | the machines in Kotlin, Swift and Python: one call, commits as lists of writes |
 //! | [`security`] | what is protected against whom, and what your application must do for it |
 //!
 //! Examples on these pages are compiled, and run where they need no second device. A `handle` in them is a
@@ -56,6 +57,9 @@ pub mod backup {}
 
 #[doc = include_str!("manual/phones_in_practice.md")]
 pub mod phones_in_practice {}
+
+#[doc = include_str!("manual/android_and_ios.md")]
+pub mod android_and_ios {}
 
 #[doc = include_str!("manual/security.md")]
 pub mod security {}

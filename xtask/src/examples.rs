@@ -13,12 +13,24 @@ const CODE_LINES_END: usize = 120;
 const SIDES: [&str; 4] = ["minimal/phone", "minimal/companion", "wallet/phone", "wallet/companion"];
 const SHARED: [&str; 1] = ["wallet/store"];
 
+/// The words for Cargo with the features that all examples need.
+const FEATURES: [&str; 2] = ["--features", "handfast/tokio,handfast/sqlite"];
+
 /// The number of lines that are neither empty nor a comment.
 fn code_lines(name: &str) -> Result<usize> {
     let path = workspace::root().join("handfast/examples").join(name).with_extension("rs");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
     Ok(text.lines().filter(is_code).count())
+}
+
+/// Builds all examples.
+///
+/// # Errors
+/// They do not build.
+pub(crate) fn build() -> Result<()> {
+    let build = ["build", "--locked", "--package", "handfast", "--examples"];
+    command::run(&mut command::cargo(build.iter().chain(&FEATURES)))
 }
 
 /// Prints the lengths, then runs all examples over a real relay and prints their figures.
@@ -36,11 +48,9 @@ pub(crate) fn run() -> Result<bool> {
             "{name} has {lines} lines of code; it must stay below {CODE_LINES_END}"
         );
     }
-    let features = ["--features", "handfast/tokio,handfast/sqlite"];
-    let build = ["build", "--locked", "--package", "handfast", "--examples"];
-    command::run(&mut command::cargo(build.iter().chain(&features)))?;
+    build()?;
     let test = ["test", "--locked", "--package", "handfast", "--test", "examples"];
-    let mut test = command::cargo(test.iter().chain(&features));
+    let mut test = command::cargo(test.iter().chain(&FEATURES));
     let mut figures = 0;
     command::run_lines(test.args(["--", "--nocapture"]), |line| {
         figures += usize::from(line.starts_with("figure: "));

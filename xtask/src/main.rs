@@ -1,5 +1,6 @@
 //! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|old-release|trace|prose|bench`.
 
+mod bindings;
 mod examples;
 mod figures;
 mod fuzz;
@@ -22,6 +23,7 @@ mod suite;
 mod test;
 mod trace;
 mod vector_mutants;
+mod venv;
 mod wasm;
 
 use std::process::ExitCode;
@@ -65,6 +67,8 @@ enum Task {
     Wasm(wasm::Options),
     /// Builds and packs the npm package `@handfast/companion` in `target/npm`, and tries it.
     Npm(npm::Options),
+    /// Builds the machines for Python, Kotlin and Swift in `target/bindings`, and tries them.
+    Bindings(bindings::Options),
     /// Writes the page as a folder for any web server, with a policy and a hash for every file.
     Page(page::Options),
     /// Writes specification, worked example, manual and reports as one static site, and walks its links.
@@ -111,6 +115,7 @@ fn main() -> ExitCode {
         Task::Mutants(options) => vector_mutants::run(&options),
         Task::Wasm(options) => wasm::run(&options),
         Task::Npm(options) => npm::run(&options),
+        Task::Bindings(options) => bindings::run(&options),
         Task::Page(options) => page::run(&options),
         Task::Site(options) => site::run(&options),
         Task::SiteTest(options) => site::test(&options),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::{command, notices, workspace};
+use crate::{command, notices, venv, workspace};
 
 /// The crate, its program, and both packages.
 const NAME: &str = "handfast-conformance";
@@ -103,10 +103,7 @@ fn maturin(root: &Path, project: &str) -> Result<PathBuf> {
                 .is_ok_and(|told| told.trim() == version)
     };
     if !is_there() {
-        command::run(command::program("python3", ["-m", "venv", "--clear"]).arg(&environment))
-            .context("Debian splits venv off: install the package python3-venv")?;
-        let python = environment.join("bin/python3");
-        command::run(&mut command::program(python, ["-m", "pip", "install", "--quiet", requirement]))?;
+        let _ = venv::make(&environment, &[requirement])?;
         ensure!(is_there(), "{} is not {version}", program.display());
     }
     Ok(program)

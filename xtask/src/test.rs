@@ -26,7 +26,8 @@ use beside::Beside;
 
 use crate::packages::{self, Group};
 use crate::{
-    command, fuzz, models, patches, program_mutants, sbom, sim, site, suite, trace, vector_mutants, workspace,
+    bindings, command, fuzz, models, patches, program_mutants, sbom, sim, site, suite, trace, vector_mutants,
+    workspace,
 };
 use handfast_e2e::dissector;
 use handfast_e2e::processes::build;
@@ -274,12 +275,19 @@ fn full_steps() -> Vec<Step> {
             &["npm", "--test", "--browser", "--kept"],
         )
         .needs(PROGRAMS),
+        Step::new("phones and companions in Python and Kotlin, over the real relay", other_languages)
+            .needs(PROGRAMS),
         Step::beside("the page in Chromium", &["page-test"]),
         Step::new("the site in Chromium and Firefox", || match site::missing() {
             Some(missing) => Ok(Done::Skipped(missing)),
             None => site::test(&site::TestOptions::default()).map(|_| Done::Passed),
         }),
     ]
+}
+
+/// The bindings, as far as this machine has the languages.
+fn other_languages() -> Result<Done> {
+    Ok(bindings::check()?.map_or(Done::Passed, Done::Skipped))
 }
 
 /// The dissector, where packets may be captured.

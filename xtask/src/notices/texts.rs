@@ -4,6 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+/// The Mozilla Public License, and where the source is: the packages of `UniFFI` have no file with either.
+const MPL: &str = include_str!("mpl_2.0.txt");
+
 /// Beginnings of the names of files with a licence or a notice, in lower case.
 const NAMES: [&str; 6] = ["license", "licence", "copying", "unlicense", "notice", "copyright"];
 
@@ -13,7 +16,7 @@ const ALTERNATIVES: [&str; 6] = ["apache", "unlicense", "zlib", "bsd", "boost", 
 /// Returns the licence texts of the package in this folder, which states this licence: those beside its manifest, and those
 /// of parts that it has from elsewhere, deeper in it. Where it may be used under MIT as well, the other texts are left out.
 ///
-/// The list is empty if there is none beside the manifest.
+/// The list is empty if there is none beside the manifest, unless the licence is the MPL, which is the same for all.
 ///
 /// # Errors
 /// A folder or a file cannot be read.
@@ -22,6 +25,8 @@ pub(super) fn of(folder: &Path, licence: &str) -> Result<Vec<String>> {
     let mut texts = read(folder, is_a_choice)?;
     if !texts.is_empty() {
         deeper(folder, is_a_choice, &mut texts)?;
+    } else if licence == "MPL-2.0" {
+        texts.push(plain(MPL));
     }
     Ok(texts)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::{command, workspace};
+use crate::{command, venv, workspace};
 
 /// The version that is installed where none is found.
 const CRYPTOGRAPHY: &str = "cryptography==48.0.0";
@@ -39,9 +39,7 @@ pub(super) fn python_with_cryptography() -> Result<PathBuf> {
     let python = environment.join("bin/python3");
     if !has_cryptography(&python) {
         println!("the Python module `cryptography` is missing, so it is installed below the target folder");
-        command::run(command::program("python3", ["-m", "venv"]).arg(&environment))
-            .context("Debian splits venv off: install the package python3-venv")?;
-        command::run(&mut command::program(&python, ["-m", "pip", "install", "--quiet", CRYPTOGRAPHY]))?;
+        let _ = venv::make(&environment, &[CRYPTOGRAPHY])?;
     }
     Ok(python)
 }
