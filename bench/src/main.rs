@@ -1,75 +1,71 @@
-//! Prints figures: memory of an idle session and of a large transfer, round trips of a resume, records a second beside
-//! those of snow in the same run, and whether times depend on secrets. Nothing is asserted: figures depend on the machine.
+//! The figures of small functions beside those of peers in the same run, and the peers of whole programs.
 //!
-//! Memory is what the allocator handed out and has not got back, so the time figures are those of a counting allocator.
+//! Nothing is asserted: figures depend on the machine.
 #![allow(unreachable_pub, reason = "a program")]
 
-mod pair;
+mod handshakes;
 mod records;
 mod timing;
+mod turns;
+mod wire;
 
-use std::time::{Duration, Instant};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 
-use handfast_codec::frame::OpenKind;
-use pair::Pair;
-use peak_alloc::PeakAlloc;
-
-#[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
-
-const LINKS: u64 = 50;
-const TRANSFER_LEN: u64 = 1 << 30;
-
-fn main() {
-    idle();
-    resume();
-    transfer();
-    records::compare(Duration::from_millis(500), 4);
-    timing::compare();
+/// Figures of Handfast beside those of peers
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
 }
 
-/// What a session holds that is live and has nothing to do.
-fn idle() {
-    let rows: Vec<_> = (0..LINKS).map(pair::linked_rows).collect();
-    let before = ALLOCATOR.current_usage();
-    let mut pairs: Vec<Pair> = rows.into_iter().map(Pair::new).collect();
-    for pair in &mut pairs {
-        pair.connect();
-        pair.rest();
+#[derive(Subcommand)]
+enum Task {
+    /// Measures the small functions; prints a row of JSON for each comparison
+    Rows,
+    /// Whether times depend on secrets
+    Timing,
+    /// Joins sockets in pairs, without crypto
+    Forward {
+        /// Writes once for all messages that have come
+        #[arg(long)]
+        batches: bool,
+    },
+    /// Sends to a forwarder, when the receiver asks
+    Send {
+        /// Where the forwarder listens
+        address: String,
+        /// How many bytes in all
+        #[arg(long)]
+        bytes: usize,
+        /// Bytes of a message
+        #[arg(long)]
+        len: usize,
+    },
+    /// Asks for what is sent, and says how long it took
+    Receive {
+        /// Where the forwarder listens
+        address: String,
+        /// How many bytes in all
+        #[arg(long)]
+        bytes: usize,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().task {
+        Task::Rows => {
+            for row in handshakes::rows().into_iter().chain(records::rows()) {
+                println!("{}", serde_json::to_string(&row)?);
+            }
+            Ok(())
+        }
+        Task::Timing => {
+            timing::compare();
+            Ok(())
+        }
+        Task::Forward { batches } => wire::forward(batches),
+        Task::Send { address, bytes, len } => wire::send(&address, bytes, len),
+        Task::Receive { address, bytes } => wire::receive(&address, bytes),
     }
-    let held = ALLOCATOR.current_usage().saturating_sub(before) as u64 / (2 * LINKS) - pair::SIDE_LEN;
-    println!("idle session: {held} bytes ({} endpoints, live, drained)", 2 * LINKS);
-}
-
-fn resume() {
-    let mut pair = Pair::new(pair::linked_rows(7));
-    pair.connect();
-    pair.rest();
-    pair.cut();
-    let flights = pair.flights_until_first_record();
-    println!("resume: {flights} one-way flights after the attach, then the web's first record leaves");
-}
-
-/// A put of 1 GiB from web to phone, with the rekey on its way.
-fn transfer() {
-    let mut pair = Pair::new(pair::linked_rows(9));
-    pair.connect();
-    pair.rest();
-    let before = ALLOCATOR.current_usage();
-    let start = Instant::now();
-    let mut most = 0;
-    pair.open(OpenKind::Put, TRANSFER_LEN);
-    while !pair.is_over() {
-        pair.step();
-        let held = ALLOCATOR.current_usage().saturating_sub(before).saturating_sub(pair.on_the_wire());
-        most = most.max(held);
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    println!(
-        "1 GiB: both endpoints together held {most} bytes at most beyond what lay in the sockets ({} at most), \
-         {:.0} MiB/s, {} handshakes",
-        pair.wire_most(),
-        1024.0 / seconds,
-        pair.handshakes(),
-    );
 }

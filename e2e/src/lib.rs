@@ -3,6 +3,7 @@
 //! `cargo xtask` starts them; what both need of the machine (other programs, Debian's packages, places of the workspace)
 //! is here, too.
 
+pub mod bench;
 pub mod browser;
 pub mod command;
 pub mod debian;

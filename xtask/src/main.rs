@@ -1,5 +1,6 @@
 //! Tasks of the Handfast workspace: `cargo xtask demo|test|fuzz|models|sim|mutants|old-release|trace|prose|bench`.
 
+mod bench;
 mod bindings;
 mod examples;
 mod figures;
@@ -85,12 +86,8 @@ enum Task {
     PageTest(browser::Options),
     /// Captures a run of relay, phone and companion, and lets tshark show it with the dissector of `tools`.
     Dissector(dissector::Options),
-    /// Prints figures of memory, round trips and speed.
-    Bench {
-        /// Figures of the page in Chromium, in place of those of the machines.
-        #[arg(value_parser = ["page"])]
-        what: Option<String>,
-    },
+    /// Prints one table of figures, each beside a peer that was measured in the same run.
+    Bench(bench::Options),
     /// Draws comments of what ships at random, for a reader who has not seen the code.
     Prose(prose::Options),
     /// Ends the processes named on its standard input when that closes (used by `demo`).
@@ -124,8 +121,7 @@ fn main() -> ExitCode {
         Task::Suite(options) => suite::run(&options),
         Task::PageTest(options) => browser::run(&options, engine),
         Task::Dissector(options) => dissector::run(&options).map(|()| true),
-        Task::Bench { what: None } => bench(),
-        Task::Bench { what: Some(_) } => browser::bench::run(engine),
+        Task::Bench(options) => bench::run(&options, engine),
         Task::Prose(options) => prose::run(&options),
         Task::Keep => processes::keeper::keep().map(|()| true),
     };
@@ -135,12 +131,6 @@ fn main() -> ExitCode {
 /// Builds the page's engine, for what looks at the page.
 fn engine() -> Result<bool> {
     wasm::run(&wasm::Options::default())
-}
-
-/// Builds the figures' program optimised, and runs it.
-fn bench() -> Result<bool> {
-    let words = ["run", "--locked", "--release", "--package", "handfast-bench"];
-    command::run(command::cargo(words).env(command::TEST_BUILD, "1")).map(|()| true)
 }
 
 fn report(result: Result<bool>) -> ExitCode {

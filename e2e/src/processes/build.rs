@@ -65,6 +65,19 @@ pub fn build(failpoints: bool) -> Result<Programs> {
     Programs::in_folder(&workspace::target().join("debug"), RELAY_WORDS)
 }
 
+/// Builds the programs optimised, as they ship.
+///
+/// # Errors
+/// They do not build.
+pub fn shipped() -> Result<Programs> {
+    let mut build = command::cargo(["build", "--locked", "--release"]);
+    for package in PACKAGES {
+        let _ = build.args(["--package", package]);
+    }
+    command::run(&mut build)?;
+    Programs::in_folder(&workspace::target().join("release"), RELAY_WORDS)
+}
+
 /// Builds the programs, as they ship and with kill points, and keeps both where no later build replaces them.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use super::keeper::Keeper;
 use super::patience::until;
 use super::process::Process;
 
-/// What the programs are told by `RUST_LOG`.
+/// What the programs are told by `RUST_LOG`, if nothing else is said.
 pub(crate) const LOG_LEVEL: &str = "debug";
 /// The time in which a program must say that it is ready.
 const READY_LIMIT: Duration = Duration::from_secs(20);
@@ -47,6 +47,7 @@ pub(crate) struct Device {
     relay_name: String,
     keeper: Keeper,
     process: Option<Process>,
+    log_level: &'static str,
     key_log: Option<PathBuf>,
 }
 
@@ -85,8 +86,14 @@ impl Device {
             relay_name,
             keeper: keeper.clone(),
             process: None,
+            log_level: LOG_LEVEL,
             key_log: None,
         })
+    }
+
+    /// From the next start on, it logs what is at least so grave.
+    pub(crate) fn log(&mut self, level: &'static str) {
+        self.log_level = level;
     }
 
     /// From the next start on, the keys of its connections are appended to this file.
@@ -210,7 +217,7 @@ impl Device {
             Kind::Phone => command.arg("--data").arg(&self.dir).args(["--developer", "--allow-relay", relay]),
             Kind::Web => command.arg("--data").arg(&self.dir).args(["--relay", relay]),
         };
-        let _ = command.env_remove(KILL_AT).env_remove(KEY_LOG).env("RUST_LOG", LOG_LEVEL);
+        let _ = command.env_remove(KILL_AT).env_remove(KEY_LOG).env("RUST_LOG", self.log_level);
         if let Some(file) = &self.key_log {
             let _ = command.env(KEY_LOG, file);
         }
