@@ -18,7 +18,7 @@
 //!     match relay.poll_output() {
 //!         Output::Send(to, frame) => {
 //!             // Write it to the socket as one binary message, then:
-//!             relay.transmitted(to, frame.len());
+//!             relay.transmitted(to, 1, frame.len());
 //!         }
 //!         Output::Close(socket, code) => println!("close {socket:?}: {code}"),
 //!         Output::Wait(deadline) => break assert!(deadline.is_some()),
@@ -306,11 +306,11 @@ impl Relay {
         }
     }
 
-    /// Reports that one frame of this length, from [`Output::Send`], was written to the socket.
-    pub fn transmitted(&mut self, socket: SocketId, frame_len: usize) {
+    /// Reports that so many frames from [`Output::Send`], of this length together, were written to the socket.
+    pub fn transmitted(&mut self, socket: SocketId, frames: usize, len: usize) {
         if let Some(state) = self.sockets.get_mut(&socket) {
-            state.queued_len = state.queued_len.saturating_sub(frame_len);
-            state.queued_frames = state.queued_frames.saturating_sub(1);
+            state.queued_len = state.queued_len.saturating_sub(len);
+            state.queued_frames = state.queued_frames.saturating_sub(frames);
         }
     }
 

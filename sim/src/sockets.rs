@@ -240,7 +240,7 @@ impl World {
         if let Some(conn) = self.conns.get_mut(&number) {
             conn.queued = conn.queued.saturating_sub(len);
         }
-        self.relay.transmitted(SocketId::new(number), len);
+        self.relay.transmitted(SocketId::new(number), 1, len);
     }
 
     pub(crate) fn arrive_down(&mut self, number: u64, bytes: Bytes) {

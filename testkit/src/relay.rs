@@ -91,7 +91,7 @@ impl Hub {
         loop {
             match self.core.poll_output() {
                 Output::Send(to, frame) => {
-                    self.core.transmitted(to, frame.len());
+                    self.core.transmitted(to, 1, frame.len());
                     self.said.push_back(Said::Frame(to, frame));
                 }
                 Output::Close(socket, _) => self.said.push_back(Said::Closed(socket)),

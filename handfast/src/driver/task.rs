@@ -18,6 +18,8 @@ use super::websocket::{CLOSE_DEADLINE, SocketError, WebSocket, WsSink, WsStream,
 /// The most bytes that may wait to be written to one socket. An `Endpoint` seals at most 256 KiB in advance,
 /// so a program that calls `transmitted` for what was written never reaches this limit.
 pub const QUEUE_LEN_MAX: usize = 1_048_576;
+/// Frames that wait are handed to the kernel together, up to this many bytes.
+pub(super) const WRITE_LEN: usize = 32 * 1024;
 /// The longest time for which the relay may accept no bytes; then the socket is closed.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a socket that is being closed may go on writing what is queued.
@@ -31,7 +33,7 @@ pub enum SocketEvent {
     Opened,
     /// A relay frame arrived: call `handle_bytes`.
     Message(BytesMut),
-    /// A frame of this length has been handed to the kernel: call `transmitted`.
+    /// Frames of this length together have been handed to the kernel: call `transmitted`.
     Written(usize),
     /// The socket has ended, or could not be opened: call `handle_closed`.
     Closed(SocketError),
@@ -205,12 +207,11 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
                 () = asked_to_close(&mut closed_here) => None,
             };
             let Some(frame) = frame else { return SocketError::ClosedHere };
-            let len = frame.len();
-            match timeout(WRITE_DEADLINE, sink.send(Message::Binary(frame))).await {
-                Ok(Ok(())) => {}
+            let len = match timeout(WRITE_DEADLINE, write_waiting(sink, frame, &mut outgoing)).await {
+                Ok(Ok(len)) => len,
                 Ok(Err(error)) => return error.into(),
                 Err(_) => return SocketError::WriteTimeout,
-            }
+            };
             let _ = self.queued.fetch_sub(len, Ordering::Relaxed);
             // A program that has given the socket up may not read its events any more.
             let emitted = tokio::select! {
@@ -223,6 +224,24 @@ impl<E: Send, W: Fn(SocketEvent) -> E + Send + Sync> Task<E, W> {
             }
         }
     }
+}
+
+/// Writes a frame and those that wait behind it, as many as go into one write. Returns their length together.
+async fn write_waiting(
+    sink: &mut WsSink,
+    first: Bytes,
+    outgoing: &mut mpsc::UnboundedReceiver<Bytes>,
+) -> Result<usize, tokio_tungstenite::tungstenite::Error> {
+    let mut len = first.len();
+    sink.feed(Message::Binary(first)).await?;
+    while len < WRITE_LEN
+        && let Ok(frame) = outgoing.try_recv()
+    {
+        len = len.saturating_add(frame.len());
+        sink.feed(Message::Binary(frame)).await?;
+    }
+    sink.flush().await?;
+    Ok(len)
 }
 
 /// Waits until the handle asks to close, or is dropped.

@@ -16,6 +16,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connect::{Connector, RelayStream};
 use super::head::{HeadFirst, HeadTooLong};
+use super::task::WRITE_LEN;
 use super::tls::TlsFailure;
 use crate::SystemError;
 
@@ -160,7 +161,7 @@ impl WebSocket {
         let stream = HeadFirst::new(connector.open(relay).await?);
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_LEN)
-            .write_buffer_size(0)
+            .write_buffer_size(WRITE_LEN)
             .max_write_buffer_size(4 * RELAY_FRAME_LEN_MAX)
             .max_message_size(Some(RELAY_FRAME_LEN_MAX))
             .max_frame_size(Some(RELAY_FRAME_LEN_MAX));

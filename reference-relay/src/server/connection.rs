@@ -22,6 +22,9 @@ use crate::core::{Checked, SocketId, Source};
 /// latest.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// Frames that wait for a socket are handed to the kernel together, up to this many bytes.
+pub(super) const WRITE_LEN: usize = 32 * 1024;
+
 /// Close codes of RFC 6455, section 7.4.1, and of its registry.
 mod close {
     pub(super) const NORMAL: u16 = 1000;
@@ -139,18 +142,49 @@ async fn write(
     deadline: Duration,
 ) -> End {
     while let Some(outgoing) = queue.recv().await {
-        match outgoing {
-            Outgoing::Frame(frame) => {
-                let len = frame.len();
-                match timeout(deadline, sink.send(Message::Binary(frame))).await {
-                    Ok(Ok(())) => shared.transmitted(socket, len),
-                    Ok(Err(_)) | Err(_) => return End::Drop,
-                }
-            }
-            Outgoing::Close(code) => return End::Close(close_code(code)),
+        let batch = timeout(deadline, write_waiting(outgoing, queue, sink)).await;
+        let Ok(Ok(Written { frames, len, close })) = batch else { return End::Drop };
+        shared.transmitted(socket, frames, len);
+        if let Some(code) = close {
+            return End::Close(close_code(code));
         }
     }
     End::Drop
+}
+
+/// What was handed to the kernel at once.
+struct Written {
+    /// How many frames, and their bytes.
+    frames: usize,
+    len: usize,
+    /// The code with which the connection ends behind them, if it does.
+    close: Option<ErrorCode>,
+}
+
+/// Writes a frame and those that wait behind it, as many as go into one write.
+async fn write_waiting(
+    first: Outgoing,
+    queue: &mut mpsc::UnboundedReceiver<Outgoing>,
+    sink: &mut SplitSink<WebSocket, Message>,
+) -> Result<Written, axum::Error> {
+    let mut written = Written { frames: 0, len: 0, close: None };
+    let mut next = Some(first);
+    while let Some(outgoing) = next {
+        match outgoing {
+            Outgoing::Frame(frame) => {
+                written.frames = written.frames.saturating_add(1);
+                written.len = written.len.saturating_add(frame.len());
+                sink.feed(Message::Binary(frame)).await?;
+            }
+            Outgoing::Close(code) => {
+                written.close = Some(code);
+                break;
+            }
+        }
+        next = if written.len < WRITE_LEN { queue.try_recv().ok() } else { None };
+    }
+    sink.flush().await?;
+    Ok(written)
 }
 
 /// Returns when a connection that the core has closed must be dropped, because its client does not read what

@@ -79,7 +79,7 @@ async fn upgrade(
     // req: RLY-024
     upgrade
         .read_buffer_size(shared.limits().read_buffer_len)
-        .write_buffer_size(0)
+        .write_buffer_size(connection::WRITE_LEN)
         .max_write_buffer_size(4 * RELAY_FRAME_LEN_MAX)
         .max_message_size(RELAY_FRAME_LEN_MAX)
         .max_frame_size(RELAY_FRAME_LEN_MAX)

@@ -256,9 +256,9 @@ impl Shared {
 
     /// Reports that one frame was written to this socket. If there is space in its queue now, its peer may be
     /// read again.
-    pub(super) fn transmitted(&self, socket: SocketId, len: usize) {
+    pub(super) fn transmitted(&self, socket: SocketId, frames: usize, len: usize) {
         let mut state = self.lock();
-        state.relay.transmitted(socket, len);
+        state.relay.transmitted(socket, frames, len);
         if let Some(peer) = state.relay.peer_of(socket)
             && state.relay.is_ready(peer)
             && let Some(outbox) = state.outboxes.get(&peer)

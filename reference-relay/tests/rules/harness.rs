@@ -99,7 +99,7 @@ impl Harness {
                 Output::Send(socket, bytes) => {
                     assert!(!self.closed.contains_key(&socket), "nothing is sent to a closed socket");
                     if self.reads {
-                        self.relay.transmitted(socket, bytes.len());
+                        self.relay.transmitted(socket, 1, bytes.len());
                     }
                     let frame = RelayFrame::decode(bytes.clone()).expect("the relay sends valid frames");
                     self.inboxes.entry(socket).or_default().push(frame);

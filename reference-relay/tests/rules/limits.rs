@@ -184,7 +184,7 @@ fn what_was_transmitted_makes_room() {
     h.reads = false;
     for _ in 0..64 {
         h.data(phone, 16_382);
-        h.relay.transmitted(web, 16_384);
+        h.relay.transmitted(web, 1, 16_384);
     }
     assert_eq!((h.take(web).len(), h.closed.len()), (64, 0));
 }
@@ -201,7 +201,7 @@ fn a_sender_is_paused_while_half_the_queue_of_its_peer_is_full() {
     h.data(phone, 16_382);
     assert!(!h.relay.is_ready(phone), "128 KiB wait");
     assert!(h.relay.is_ready(web), "the other way is free");
-    h.relay.transmitted(web, 16_384);
+    h.relay.transmitted(web, 1, 16_384);
     assert!(h.relay.is_ready(phone));
     h.close(web);
     assert_eq!((h.relay.peer_of(phone), h.relay.is_ready(phone)), (None, true));

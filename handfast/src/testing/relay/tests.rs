@@ -123,7 +123,7 @@ impl Both {
         loop {
             match self.real.poll_output() {
                 core::Output::Send(to, frame) => {
-                    self.real.transmitted(to, frame.len());
+                    self.real.transmitted(to, 1, frame.len());
                     match RelayFrame::decode(frame.clone()).unwrap() {
                         RelayFrame::Ping(_) => {}
                         RelayFrame::Error { code: ErrorCode::REPLACED, .. } => replaced.push(to.as_u64()),
