@@ -49,7 +49,7 @@ uniffi::setup_scaffolding!("machine");
 /// key of an account, 16 for the id of a phone's log.
 ///
 /// # Errors
-/// There are none.
+/// `NO_RANDOMNESS`: the operating system has none to give.
 #[uniffi::export]
 pub fn random_bytes(len: u16) -> Result<Vec<u8>, Refusal> {
     let mut bytes = vec![0; len.into()];
