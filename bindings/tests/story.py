@@ -4,9 +4,11 @@
 
 `PHONE` and `COMPANION` are command lines of the program with the shopping list in some language. Stories: `list` links the two,
 adds from either side, and kills both in turn; `kills` kills each at random moments while commands are sent, `RUNS` times
-each; `files` sends a file each way, with a kill in the middle of each; `file` one from the phone.
+each; `files` sends a file each way, with a kill in the middle of each; `file` one from the phone; `reference` lets the
+reference companion, whose words are a messenger's, send a text and a file to the phone, with a kill of the phone in between.
 """
 
+import json
 import os
 import queue
 import random
@@ -60,6 +62,14 @@ class Program:
             if text in line:
                 return line.split(text, 1)[1].strip()
 
+    def event(self, name):
+        """Waits for an event of a program that speaks JSON."""
+        mark = f'"event":"{name}"'
+        while True:
+            line = self.wait_for("{")
+            if mark in line:
+                return json.loads("{" + line)
+
     def kill(self):
         self.child.send_signal(signal.SIGKILL)
         self.child.wait()
@@ -67,6 +77,10 @@ class Program:
     def end(self):
         self.say("")
         self.child.wait(timeout=PATIENCE)
+
+
+# The result of the messenger that says: this text is message 1, of revision 1.
+ACCEPTED = "01010101030101"
 
 
 class Story:
@@ -77,6 +91,41 @@ class Story:
         self.phone_words = [*shlex.split(phone), str(folder / "phone")]
         self.companion = Program([*shlex.split(companion), str(folder / "companion"), self.name])
         self.phone = None
+
+    def reference(self):
+        web = [*self.companion.words[:-2], "--data", str(self.folder / "web"), "--relay", self.name, "--json"]
+        self.companion.kill()
+        self.companion = Program([*web, "pair"])
+        self.phone_words += ["--answer", ACCEPTED]
+        self.phone = Program([*self.phone_words[:-2], self.companion.event("code")["text"], *self.phone_words[-2:]])
+        self.phone.wait_for("The four digits")
+        self.phone.say(self.companion.event("check_code")["code"])
+        self.phone.wait_for("yes or no")
+        self.phone.say("yes")
+        number = self.phone.wait_for("Type there:")
+        self.companion.event("number_wanted")
+        self.companion.say(json.dumps({"number": number}))
+        self.companion.event("linked")
+        self.companion.child.wait(timeout=PATIENCE)
+        self.phone.words = self.phone_words
+        self.companion = Program([*web, "run"])
+        self.companion.event("ready")
+
+        def ask(*words):
+            subprocess.run([*web, *words], check=True, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+
+        ask("send", "7", "a text for Kotlin")
+        self.phone.wait_for("a text for Kotlin")
+        there = self.make("from the reference", 2_500_001)
+        ask("attach", "7", str(there))
+        self.again(self.phone)
+        came = Path(self.phone.wait_for("a file came:"))
+        if came.read_bytes() != there.read_bytes():
+            raise SystemExit("another file came")
+        # The message that names the file is a command of its own, once the phone has it.
+        self.phone.wait_for("from the reference")
+        self.phone.end()
+        self.companion.kill()
 
     def link(self):
         code = self.companion.wait_for("Scan this code:")

@@ -28,7 +28,7 @@ pub(crate) struct Options {
     /// Only this language
     #[arg(long, value_enum)]
     only: Option<Language>,
-    /// Takes the relay that `cargo xtask test` has built and kept
+    /// Takes the relay and the reference companion that `cargo xtask test` has built and kept
     #[arg(long, hide = true, requires = "test")]
     kept: bool,
 }
@@ -104,20 +104,18 @@ struct Programs {
     /// The phone and the companion with the shopping list, in Rust, each a command line.
     phone: String,
     companion: String,
+    /// The reference companion.
+    reference: String,
 }
 
 fn programs(options: &Options) -> Result<Programs> {
     examples::build()?;
     let debug = workspace::target().join("debug");
-    let relay = if options.kept {
-        build::kept(false)?.relay
-    } else {
-        command::run(&mut command::cargo(["build", "--locked", "--package", "reference-relay"]))?;
-        debug.join("handfast-relay")
-    };
+    let kept = if options.kept { build::kept(false) } else { build::build(false) }?;
+    let (relay, reference) = (kept.relay, kept.web.display().to_string());
     let [phone, companion] = ["phone", "companion"]
         .map(|side| debug.join(format!("examples/minimal-{side}")).display().to_string());
-    Ok(Programs { relay, phone, companion })
+    Ok(Programs { relay, phone, companion, reference })
 }
 
 /// Builds the library, and the generator beside it. Returns the path of the library.

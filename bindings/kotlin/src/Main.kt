@@ -3,6 +3,7 @@
  *
  *     Main DIR CODE     links the companion that shows the code
  *     Main DIR          goes on with the companions that are linked
+ *     Main DIR [CODE] --answer HEX     answers each command by these bytes, for a companion of another application
  *
  * A line `file PATH` shows a file to the companions.
  */
@@ -22,16 +23,13 @@ private fun add(store: Store, item: ByteArray) {
     println("on the list: ${String(item)}")
 }
 
-/** Runs exactly once for each command, whatever is lost or killed on the way. */
-private fun command(store: Store, item: ByteArray): ByteArray {
-    add(store, item)
-    return "added".toByteArray()
-}
+/** What a companion may do: see the list and add to it, which are the reading and sending of the messenger, too. */
+private const val GRANTS = 3uL
 
 /** What the next line of the user answers. */
 private enum class Asked { CHECK_CODE, APPROVAL, NOTHING, ITEM }
 
-private class User(dir: Path, code: String?) {
+private class User(dir: Path, code: String?, private val answer: ByteArray) {
     @Volatile private var asked = if (code == null) Asked.ITEM else Asked.NOTHING
     private val phone = Phone(dir, ::command, ::show)
 
@@ -42,6 +40,12 @@ private class User(dir: Path, code: String?) {
             phone.close()
         }
         phone.run()
+    }
+
+    /** Runs exactly once for each command, whatever is lost or killed on the way. */
+    private fun command(store: Store, item: ByteArray): ByteArray {
+        add(store, item)
+        return answer
     }
 
     private fun ask(what: Asked, question: String) {
@@ -64,7 +68,7 @@ private class User(dir: Path, code: String?) {
     private fun typed(line: String) {
         when (asked) {
             Asked.CHECK_CODE -> phone.enterCheckCode(line)
-            Asked.APPROVAL -> if (line == "yes") phone.approve("Shopping", 1u) else phone.refuse()
+            Asked.APPROVAL -> if (line == "yes") phone.approve("Shopping", GRANTS) else phone.refuse()
             Asked.ITEM -> item(line)
             Asked.NOTHING -> {}
         }
@@ -85,11 +89,12 @@ private class User(dir: Path, code: String?) {
 }
 
 fun main(words: Array<String>) {
-    if (words.size !in 1..2) {
-        System.err.println("usage: Main DIR [CODE]")
+    val (places, option) = words.asList().let { it.takeWhile { word -> word != "--answer" } to it.dropWhile { word -> word != "--answer" } }
+    if (places.size !in 1..2 || option.size !in setOf(0, 2)) {
+        System.err.println("usage: Main DIR [CODE] [--answer HEX]")
         exitProcess(2)
     }
-    User(Path.of(words[0]), words.getOrNull(1))
+    User(Path.of(places[0]), places.getOrNull(1), option.getOrNull(1)?.unhex() ?: "added".toByteArray())
     // The threads of the sockets do not end by themselves.
     exitProcess(0)
 }

@@ -34,7 +34,7 @@ pub(super) fn missing() -> Option<String> {
     debian::ensure_installed(&DEBIAN, is_there).err().map(|error| error.to_string())
 }
 
-/// Compiles the phone, and plays stories with it: with the companion in Rust, and with files with that in Python.
+/// Compiles the phone, and plays stories with it: with the companions in Rust, the reference's too, and with files with that in Python.
 ///
 /// # Errors
 /// It does not compile, or a story fails.
@@ -52,9 +52,10 @@ pub(super) fn test(
         folder.display(),
         jar.display()
     );
-    let Programs { relay, companion, .. } = programs;
+    let Programs { relay, companion, reference, .. } = programs;
     play(relay, &["list"], &phone, companion)?;
     play(relay, &["kills", KILLS], &phone, companion)?;
+    play(relay, &["reference"], &phone, reference)?;
     play(relay, &["files"], &phone, &in_python.companion)
 }
 

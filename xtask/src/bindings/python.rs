@@ -83,7 +83,7 @@ pub(super) fn install(wheel: &Path) -> Result<Examples> {
 /// A test or a story fails.
 pub(super) fn test(installed: &Examples, programs: &Programs) -> Result<()> {
     let Examples { python, phone, companion } = installed;
-    let Programs { relay, phone: rust_phone, companion: rust_companion } = programs;
+    let Programs { relay, phone: rust_phone, companion: rust_companion, .. } = programs;
     let mut tests = command::program(python, ["-B", "-m", "unittest", "discover", "--start-directory"]);
     command::run(tests.arg(sources().join("tests")))?;
     play(relay, &["list"], phone, companion)?;
