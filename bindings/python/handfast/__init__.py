@@ -4,12 +4,12 @@
 """
 
 from .companion import Companion
-from .events import ContentEnded, DeviceError, LinkEvent, PutEnded, Received
+from .events import ContentEnded, DeviceError, LinkEvent, PutEnded, Received, RelayLost
 from .machine import Output, Refusal, Row
 from .phone import Phone
 from .port import PairingAttempt
 from .rows import RowWriter, Rows
-from .store import StoreConflict, StoreInUse
+from .store import StoreConflict, StoreFailed, StoreInUse
 
 __all__ = [
     "Companion",
@@ -22,9 +22,11 @@ __all__ = [
     "PutEnded",
     "Received",
     "Refusal",
+    "RelayLost",
     "Row",
     "RowWriter",
     "Rows",
     "StoreConflict",
+    "StoreFailed",
     "StoreInUse",
 ]

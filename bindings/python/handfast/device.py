@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable, Deque, Dict, List, Optional, Set, Tuple, Union
 
 from .content import Contents
-from .events import DeviceError, Event, LinkEvent
+from .events import DeviceError, Event, LinkEvent, RelayLost
 from .machine import Input, Machine, Message, Output, StopReason, Stream, peer_keys, random_bytes
 from .port import PairingAttempt, Port, now_ms
 from .rows import Rows
@@ -40,13 +40,16 @@ class Device:
         self._failure: Optional[BaseException] = None
         self._ended: Optional["asyncio.Future[None]"] = None
         self._is_running = False
+        self._is_closed = False
         self._closing: Set["asyncio.Task[None]"] = set()
         self._within(self._load_links)
 
     # What the application calls.
 
     async def run(self) -> None:
-        """Runs the device until `close`, or until it fails."""
+        """Runs the device until `close`, or until it fails. Returns at once if it was closed before."""
+        if self._is_closed:
+            return
         self._ended = asyncio.get_running_loop().create_future()
         self._is_running = True
         try:
@@ -61,6 +64,7 @@ class Device:
 
     def close(self) -> None:
         """Ends `run()` and closes the directory."""
+        self._is_closed = True
         if self._ended is not None:
             if not self._ended.done():
                 self._ended.set_result(None)
@@ -101,7 +105,11 @@ class Device:
             raise
         finally:
             self._is_busy = False
-        self._flush()
+        try:
+            self._flush()
+        except Exception as failure:
+            # What was asked for is durable, so the device fails, and not the call.
+            self._fail(failure)
         return value
 
     def _input(self, port: Port, what: Input) -> None:
@@ -112,6 +120,14 @@ class Device:
             self._call(port, what)
         except BaseException as failure:
             self._fail(failure)
+
+    def _relay_lost(self, port: Port, reason: str) -> None:
+        attempt = self._attempt
+        if attempt is not None and port is attempt._port:
+            self._effects.append(lambda: attempt._tell(RelayLost(b"", reason)))
+        else:
+            self._tell(RelayLost(port.link, reason))
+        self._input(port, Input.SOCKET_CLOSED())
 
     def _step(self, port: Port, what: Input) -> None:
         self._todo.extend((port, output) for output in port.machine.step(now_ms(), what))

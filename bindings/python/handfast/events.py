@@ -45,4 +45,13 @@ class Received:
     path: Path
 
 
-Event = Union[LinkEvent, ContentEnded, PutEnded, Received]
+@dataclass(frozen=True)
+class RelayLost:
+    """The socket to the relay could not be opened, or has ended, for this reason; another one follows by itself. A pairing
+    tells it as a step, with an empty `link`."""
+
+    link: bytes
+    reason: str
+
+
+Event = Union[LinkEvent, ContentEnded, PutEnded, Received, RelayLost]

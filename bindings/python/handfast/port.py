@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Deque, Dict, Optional, Set
+from typing import TYPE_CHECKING, Deque, Dict, Optional, Set, Union
 
+from .events import RelayLost
 from .machine import Input, Machine, Output, Stream
 from .socket import Socket
 
@@ -39,12 +40,12 @@ class Port:
             opened=lambda: tell(self, Input.SOCKET_OPENED()),
             received=lambda message: tell(self, Input.RECEIVED(bytes=message)),
             sent=lambda length: tell(self, Input.TRANSMITTED(len=length)),
-            closed=lambda: self._lost(),
+            closed=self._lost,
         )
 
-    def _lost(self) -> None:
+    def _lost(self, reason: str) -> None:
         self._socket = None
-        self.device._input(self, Input.SOCKET_CLOSED())
+        self.device._relay_lost(self, reason)
 
     def close_socket(self) -> None:
         """Closes the socket, after what was sent before."""
@@ -75,12 +76,13 @@ class Port:
 
 
 class PairingAttempt:
-    """A pairing that runs. Its steps come by `async for`; the last is `Output.LINKED` or `Output.PAIRING_ENDED`."""
+    """A pairing that runs. Its steps come by `async for`: outputs of its machine, and `RelayLost`. The last is `Output.LINKED`
+    or `Output.PAIRING_ENDED`."""
 
     def __init__(self, device: "Device", machine: Machine) -> None:
         self._device = device
         self._port = Port(device, machine, b"")
-        self._steps: Deque[Output] = deque()
+        self._steps: Deque[Union[Output, RelayLost]] = deque()
         self._waiting: Optional["asyncio.Future[None]"] = None
         #: The text of the code to draw, at a companion.
         self.code: Optional[str] = machine.offer_text()
@@ -108,7 +110,7 @@ class PairingAttempt:
     def __aiter__(self) -> "PairingAttempt":
         return self
 
-    async def __anext__(self) -> Output:
+    async def __anext__(self) -> Union[Output, RelayLost]:
         while not self._steps:
             if self._port.is_over:
                 raise StopAsyncIteration
@@ -116,7 +118,7 @@ class PairingAttempt:
             await self._waiting
         return self._steps.popleft()
 
-    def _tell(self, step: Optional[Output]) -> None:
+    def _tell(self, step: Union[Output, RelayLost, None]) -> None:
         if step is not None:
             self._steps.append(step)
         if self._waiting is not None and not self._waiting.done():

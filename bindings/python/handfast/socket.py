@@ -11,7 +11,7 @@ _MESSAGE_LEN_MAX = 1 << 16
 
 
 class Socket:
-    """Opens a socket. `opened()`, `received(bytes)` and `sent(length)` are called as it goes, `closed()` once and last."""
+    """Opens a socket. `opened()`, `received(bytes)` and `sent(length)` are called as it goes, `closed(reason)` once and last."""
 
     def __init__(
         self,
@@ -19,7 +19,7 @@ class Socket:
         opened: Callable[[], None],
         received: Callable[[bytes], None],
         sent: Callable[[int], None],
-        closed: Callable[[], None],
+        closed: Callable[[str], None],
     ) -> None:
         self._opened, self._received, self._sent, self._closed = opened, received, sent, closed
         self._queue: "asyncio.Queue[Optional[bytes]]" = asyncio.Queue()
@@ -37,6 +37,7 @@ class Socket:
         return self._task
 
     async def _run(self, url: str) -> None:
+        reason = "the relay closed the connection"
         try:
             # The machines watch over the connection, so no pings are needed beside theirs.
             async with connect(url, compression=None, ping_interval=None, max_size=_MESSAGE_LEN_MAX) as socket:
@@ -46,9 +47,9 @@ class Socket:
                     await self._write(socket, reader)
                 finally:
                     reader.cancel()
-        except (OSError, asyncio.TimeoutError, WebSocketException):
-            pass
-        self._tell(self._closed)
+        except (OSError, asyncio.TimeoutError, WebSocketException) as error:
+            reason = str(error) or type(error).__name__
+        self._tell(self._closed, reason)
 
     async def _read(self, socket) -> None:
         async for message in socket:

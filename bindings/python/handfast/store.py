@@ -29,6 +29,10 @@ class StoreConflict(Exception):
     """Another program has written to the store, or an older copy took its place. Nothing was written."""
 
 
+class StoreFailed(Exception):
+    """The database of a directory cannot be read or written: the text says which, and why."""
+
+
 class StoreInUse(Exception):
     """Another process uses the directory."""
 
@@ -48,12 +52,14 @@ class Store:
             self.db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self.db.execute("PRAGMA synchronous = FULL")
             self.db.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
+            for statement in _TABLES.split(";"):
+                self.db.execute(statement)
+            self.db.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
             self.db.close()
-            raise StoreInUse(f"{directory} is in use by another process: {error}") from error
-        for statement in _TABLES.split(";"):
-            self.db.execute(statement)
-        self.db.execute("COMMIT")
+            if "locked" in str(error):
+                raise StoreInUse(f"{directory} is in use by another process: {error}") from error
+            raise StoreFailed(f"{path} cannot be used: {error}") from error
 
     def begin(self) -> None:
         """Begins a transaction, unless one is open."""

@@ -1,10 +1,12 @@
 """What the package promises without a relay."""
 
+import asyncio
+import socket
 import tempfile
 import unittest
 from pathlib import Path
 
-from handfast import Companion, DeviceError, Phone, Refusal, StoreConflict, StoreInUse
+from handfast import Companion, DeviceError, Phone, Refusal, RelayLost, StoreConflict, StoreFailed, StoreInUse
 from handfast.machine import Commit, ContentHasher, Input, Machine, Output, Write, random_bytes, row_digest
 from handfast.store import Store
 
@@ -80,6 +82,57 @@ class Devices(unittest.TestCase):
     def test_a_directory_has_one_process(self) -> None:
         self.open("phone")
         self.assertRaises(StoreInUse, lambda: self.open("phone"))
+
+    def test_a_database_that_is_none_is_named(self) -> None:
+        folder = self.folder / "damaged"
+        folder.mkdir()
+        (folder / "handfast.db").write_bytes(b"no database" * 1_000)
+        with self.assertRaisesRegex(StoreFailed, "handfast.db cannot be used"):
+            self.open("damaged")
+
+    def test_a_device_that_was_closed_does_not_run(self) -> None:
+        phone = self.open("phone")
+        phone.close()
+        asyncio.run(phone.run())
+
+    def test_a_relay_that_is_not_there_is_a_step_with_a_reason(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            relay = f"127.0.0.1:{free.getsockname()[1]}"
+
+            async def first_loss() -> RelayLost:
+                companion = Companion(self.folder / "companion", ["list"])
+                running = asyncio.ensure_future(companion.run())
+                pairing = companion.pair(relay, "Kitchen", grants=1)
+                try:
+                    async for step in pairing:
+                        if isinstance(step, RelayLost):
+                            return step
+                finally:
+                    companion.close()
+                    await running
+                raise AssertionError("the pairing has ended")
+
+            lost = asyncio.run(asyncio.wait_for(first_loss(), 60))
+        self.assertEqual(lost.link, b"")
+        self.assertIn("127.0.0.1", lost.reason)
+
+    def test_an_event_that_raises_fails_the_device_and_not_the_call(self) -> None:
+        async def story() -> None:
+            def event(event: object) -> None:
+                raise KeyError("of the application")
+
+            phone = Phone(self.folder / "phone", lambda txn, link, body: b"", event=event)
+            running = asyncio.ensure_future(phone.run())
+            await asyncio.sleep(0)
+            phone._effects.append(lambda: phone._event("anything"))
+            self.assertEqual(phone.change(lambda txn: txn.put("list", b"1", b"milk")), 1)
+            with self.assertRaises(KeyError):
+                await running
+
+        asyncio.run(story())
+        rows = self.open("phone").change(lambda txn: txn.rows("list"))
+        self.assertEqual([row.body for row in rows], [b"milk"])
 
     def test_a_companion_without_a_link_says_so(self) -> None:
         companion = Companion(self.folder / "companion", ["list"])
