@@ -60,7 +60,7 @@ async fn pair(phone: &Handle<Phone<List>>, code: &str) -> Result<(), TetherError
                 attempt.enter_check_code(&ask("Wrong. The four digits again?").await).await?;
             }
             Step::Event(PairingEvent::ApprovalWanted { label, .. }) => {
-                if ask(&format!("Link \"{label}\"? yes or no")).await == "yes" {
+                if ["y", "yes"].contains(&ask(&format!("Link \"{label}\"? yes or no")).await.as_str()) {
                     attempt.approve("Shopping", 1).await?;
                 } else {
                     attempt.refuse().await?;
@@ -92,7 +92,7 @@ async fn serve(phone: Handle<Phone<List>>, code: Option<String>) -> Result<(), T
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args().skip(1);
-    let dir = words.next().ok_or("usage: minimal-phone DIR [CODE]")?;
+    let dir = words.next().filter(|dir| !dir.starts_with('-')).ok_or("usage: minimal-phone DIR [CODE]")?;
     let runner = tether::open_phone(Path::new(&dir), List, Connector::new()?)?;
     let phone = runner.handle();
     // When `serve` returns, its handle is gone, and the runner ends.

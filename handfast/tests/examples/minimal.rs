@@ -49,7 +49,12 @@ fn the_smallest_programs_pair_and_fill_a_list_through_kills() {
 fn what_is_no_code_and_a_missing_argument_say_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");
     let text = dir.path().to_str().expect("a text");
-    for words in [&["minimal-phone", text, "HELLO"][..], &["minimal-phone"], &["minimal-companion", text]] {
+    for words in [
+        &["minimal-phone", text, "HELLO"][..],
+        &["minimal-phone"],
+        &["minimal-phone", "--help"],
+        &["minimal-companion", text],
+    ] {
         Side::start(words).fails();
     }
 }
