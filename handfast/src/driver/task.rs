@@ -13,13 +13,13 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connect::Connector;
-use super::websocket::{CLOSE_DEADLINE, SocketError, WebSocket, WsSink, WsStream, frame_of, going_away};
+use super::websocket::{
+    CLOSE_DEADLINE, SocketError, WRITE_LEN, WebSocket, WsSink, WsStream, frame_of, going_away,
+};
 
 /// The most bytes that may wait to be written to one socket. An `Endpoint` seals at most 256 KiB in advance,
 /// so a program that calls `transmitted` for what was written never reaches this limit.
 pub const QUEUE_LEN_MAX: usize = 1_048_576;
-/// Frames that wait are handed to the kernel together, up to this many bytes.
-pub(super) const WRITE_LEN: usize = 32 * 1024;
 /// The longest time for which the relay may accept no bytes; then the socket is closed.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a socket that is being closed may go on writing what is queued.

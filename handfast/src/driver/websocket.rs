@@ -16,7 +16,6 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::connect::{Connector, RelayStream};
 use super::head::{HeadFirst, HeadTooLong};
-use super::task::WRITE_LEN;
 use super::tls::TlsFailure;
 use crate::SystemError;
 
@@ -24,6 +23,8 @@ use crate::SystemError;
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// The longest wait for the relay's side of a closing handshake.
 pub(super) const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
+/// Frames that wait are handed to the kernel together, up to this many bytes.
+pub(super) const WRITE_LEN: usize = 32 * 1024;
 /// The number of bytes to read from the kernel at once.
 const READ_BUFFER_LEN: usize = 32 * 1024;
 
