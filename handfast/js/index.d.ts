@@ -10,7 +10,7 @@ export * from "./companion.js";
 export function load(source?: string | URL | Request | Response | BufferSource | WebAssembly.Module): Promise<void>;
 export default load;
 
-export interface Options<S> extends CommonOptions<TxnOf<S>> {
+export interface Options<S = IndexedDbStore> extends CommonOptions<TxnOf<S>> {
   /** The name of the database and of the lock, if none are given: `handfast`. */
   name?: string;
   store?: S;

@@ -6,7 +6,7 @@ export * from "../companion.js";
 /** Importing this entry has loaded the module already. */
 export function load(): Promise<void>;
 
-export type Options<S> = CommonOptions<TxnOf<S>> & (
+export type Options<S = TableStore> = CommonOptions<TxnOf<S>> & (
   /** The file of the link, which one process at a time may use: its lock is the file `FILE.lock`, if none is given. */
   | { file: string; store?: undefined }
   /** Without a `lock` nothing keeps a second process away from a store of your own: `processLock` over a path beside it does. */

@@ -4,7 +4,7 @@ import { type Companion, type Options, type Status, drawCode, load } from "@hand
 import { chatsCollection, decodeItem, decodeResult, sendText } from "@handfast/companion/chat";
 import { useCompanion, useSource } from "./useCompanion";
 
-const OPTIONS: Options<IDBTransaction> = {
+const OPTIONS: Options = {
   name: "handfast-example",
   relay: new URLSearchParams(location.search).get("relay") ?? "127.0.0.1:7443",
   label: "Example with React",
