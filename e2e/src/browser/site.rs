@@ -263,12 +263,16 @@ fn requirement(window: &impl Window, place: &str) -> Result<()> {
 /// Something is seen soon, also on the largest page.
 fn first_paint(window: &impl Window, place: &str) -> Result<()> {
     for page in PAGES {
-        window.go(&format!("{place}/{page}"))?;
-        let found = wait(
-            window,
-            "the first paint",
-            "const seen = performance.getEntriesByName('first-contentful-paint')[0]; return seen ? String(seen.startTime) : ''",
-        )?;
+        let painted = || -> Result<String> {
+            window.go(&format!("{place}/{page}"))?;
+            wait(
+                window,
+                "the first paint",
+                "const seen = performance.getEntriesByName('first-contentful-paint')[0]; return seen ? String(seen.startTime) : ''",
+            )
+        };
+        // Firefox without a screen at times never records the paint of a page, and does that of its next load.
+        let found = painted().or_else(|_| painted())?;
         let ms: f64 = found.parse().context("a time")?;
         ensure!(ms < FIRST_PAINT_MAX_MS, "{page} shows something after {ms} ms");
     }
