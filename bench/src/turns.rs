@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use handfast_e2e::bench::median;
+
 /// How often each is measured, and for how long.
 const TURNS: usize = 5;
 const TIME: Duration = Duration::from_millis(200);
@@ -16,10 +18,7 @@ pub fn microseconds<const N: usize>(mut runs: [&mut dyn FnMut(); N]) -> [f64; N]
             figures.push(one(run));
         }
     }
-    figures.map(|mut figures| {
-        figures.sort_by(f64::total_cmp);
-        figures[TURNS / 2]
-    })
+    figures.map(median)
 }
 
 fn one(run: &mut dyn FnMut()) -> f64 {

@@ -30,8 +30,9 @@ pub fn programs(peer: &Path) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The middle one of some figures.
-fn median(mut figures: Vec<f64>) -> f64 {
+/// Returns the middle one of some figures, and no number of none.
+#[must_use]
+pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

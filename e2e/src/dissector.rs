@@ -12,12 +12,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
 
 use crate::debian;
 use crate::processes::build;
 use crate::processes::random;
-use crate::processes::story::pair::{self, STEP};
+use crate::processes::story::pair;
 use crate::processes::story::world::{By, World};
 use capture::Capture;
 
@@ -108,18 +107,15 @@ fn play(programs: &build::Programs, root: &Path) -> Result<Story> {
     let mut capture = Capture::start(&relay_name, &file)?;
     world.relay.start()?;
     world.phone.start()?;
-    let mut page = pair::show_code(&world.web, None)?;
-    let mut scan = pair::scan(&world.phone, &page)?;
-    let _ = pair::up_to_approval(&mut page, &mut scan)?;
-    let _ = pair::up_to_linked(&mut page, &mut scan)?;
-    start_web(&mut world)?;
+    let _ = pair::link(&world.web, &world.phone)?;
+    pair::start_live(&mut world.web)?;
     let from_web = world.text(By::Web, CHAT)?.value;
     let from_phone = world.text(By::Phone, CHAT)?.value;
     let photo = world.plan_photo(By::Web, CHAT, PHOTO_LEN)?;
     world.hand_over(&photo)?;
     let _ = world.wait_for(By::Phone, &photo)?;
     world.web.end()?;
-    start_web(&mut world)?;
+    pair::start_live(&mut world.web)?;
     let second = world.text(By::Web, CHAT)?.value;
     let token = fragments::ping(&relay_name)?;
     capture.end(&relay_name)?;
@@ -136,12 +132,6 @@ fn play(programs: &build::Programs, root: &Path) -> Result<Story> {
         photo_sha256: photo.sha256,
         token,
     })
-}
-
-fn start_web(world: &mut World) -> Result<()> {
-    world.web.start()?;
-    let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
-    world.web.process()?.wait(0, "the state live", STEP, live)
 }
 
 /// Both sides log the same keys: those of the pairing and of two connections, one for each direction. The phone has keys

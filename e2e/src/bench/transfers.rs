@@ -67,13 +67,8 @@ fn linked(programs: &Programs, root: &Path) -> Result<World> {
     }
     world.relay.start()?;
     world.phone.start()?;
-    let mut page = pair::show_code(&world.web, None)?;
-    let mut scan = pair::scan(&world.phone, &page)?;
-    let _ = pair::up_to_approval(&mut page, &mut scan)?;
-    let _ = pair::up_to_linked(&mut page, &mut scan)?;
-    world.web.start()?;
-    let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
-    world.web.process()?.wait(0, "the state live", pair::STEP, live)?;
+    let _ = pair::link(&world.web, &world.phone)?;
+    pair::start_live(&mut world.web)?;
     Ok(world)
 }
 

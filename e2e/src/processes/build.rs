@@ -1,6 +1,7 @@
 //! Builds the three programs.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -50,10 +51,7 @@ impl Programs {
 /// # Errors
 /// They do not build.
 pub fn build(failpoints: bool) -> Result<Programs> {
-    let mut build = command::cargo(["build", "--locked"]);
-    for package in PACKAGES {
-        let _ = build.args(["--package", package]);
-    }
+    let mut build = of_packages();
     if failpoints {
         let features = PACKAGES.map(|package| format!("{package}/failpoints")).join(",") + KEY_LOG;
         let _ = build.args(["--features", &features]);
@@ -65,16 +63,19 @@ pub fn build(failpoints: bool) -> Result<Programs> {
     Programs::in_folder(&workspace::target().join("debug"), RELAY_WORDS)
 }
 
+/// The command that builds the three packages.
+fn of_packages() -> Command {
+    let mut build = command::cargo(["build", "--locked"]);
+    let _ = build.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+    build
+}
+
 /// Builds the programs optimised, as they ship.
 ///
 /// # Errors
 /// They do not build.
 pub fn shipped() -> Result<Programs> {
-    let mut build = command::cargo(["build", "--locked", "--release"]);
-    for package in PACKAGES {
-        let _ = build.args(["--package", package]);
-    }
-    command::run(&mut build)?;
+    command::run(of_packages().arg("--release"))?;
     Programs::in_folder(&workspace::target().join("release"), RELAY_WORDS)
 }
 

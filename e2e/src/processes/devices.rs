@@ -186,6 +186,15 @@ impl Device {
         self.process()?.wait_event(0, "ready", READY_LIMIT).map(drop)
     }
 
+    /// Waits until a companion that was started has a connection, or has had one since.
+    ///
+    /// # Errors
+    /// It has none in time.
+    pub(crate) fn wait_live(&mut self, limit: Duration) -> Result<()> {
+        let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
+        self.process()?.wait(0, "the state live", limit, live)
+    }
+
     /// Starts the program with other words than `run`, for example `scan`; the caller owns the process.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! How a scene begins: the older release on both sides.
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Play;
 use crate::processes::patience::until;
@@ -32,8 +32,7 @@ impl Play<'_> {
 
     /// Waits until the companion is connected, or has been since its program runs.
     pub(super) fn is_live(&mut self) -> Result<()> {
-        let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
-        self.world.web.process()?.wait(0, "the state live", LIMIT, live)
+        self.world.web.wait_live(LIMIT)
     }
 
     /// Texts go both ways.

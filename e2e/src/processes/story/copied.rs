@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use serde_json::Value;
 
-use super::pair::STEP;
+use super::pair::{self, STEP};
 use super::world::World;
 use crate::processes::devices::Kind;
 
@@ -16,9 +15,7 @@ pub(super) fn play(world: &mut World) -> Result<()> {
     world.web.kill();
     let mut thief = world.device(Kind::Web, "copied-companion")?;
     copy_files(world.web.dir(), thief.dir())?;
-    thief.start()?;
-    let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
-    thief.process()?.wait(0, "the copy to be live", STEP, live)?;
+    pair::start_live(&mut thief)?;
     thief.kill();
     let mark = world.phone.process()?.mark();
     world.web.start()?;

@@ -57,10 +57,7 @@ pub(super) fn come_back(world: &mut World) -> Result<()> {
 /// Links one more companion to a phone, starts it, and waits until it holds all chats.
 pub(super) fn link(world: &World, phone: &Device, name: &str) -> Result<(Device, String)> {
     let mut device = world.device(Kind::Web, name)?;
-    let mut page = pair::show_code(&device, None)?;
-    let mut scan = pair::scan(phone, &page)?;
-    let _ = pair::up_to_approval(&mut page, &mut scan)?;
-    let (_, companion) = pair::up_to_linked(&mut page, &mut scan)?;
+    let companion = pair::link(&device, phone)?;
     ensure!(world.others.iter().all(|(_, other)| *other != companion), "{name} got another's companion id");
     device.start()?;
     let _ = device.process()?.wait_event(0, "synced", STEP)?;

@@ -52,6 +52,20 @@ pub(super) fn play(world: &mut World) -> Result<()> {
     both_list(world)
 }
 
+/// Links a companion to a phone, as both users do it. Returns the companion's id.
+pub(crate) fn link(web: &Device, phone: &Device) -> Result<String> {
+    let mut page = show_code(web, None)?;
+    let mut scan = scan(phone, &page)?;
+    let _ = up_to_approval(&mut page, &mut scan)?;
+    up_to_linked(&mut page, &mut scan).map(|(_, companion)| companion)
+}
+
+/// Starts a companion that is linked, and waits until it has a connection.
+pub(crate) fn start_live(web: &mut Device) -> Result<()> {
+    web.start()?;
+    web.wait_live(STEP)
+}
+
 /// Starts `pair` at a companion and waits until the code is drawn.
 pub(crate) fn show_code(web: &Device, kill_at: Option<&str>) -> Result<Page> {
     let picture = web.dir().with_extension("code.png");
@@ -104,8 +118,7 @@ pub(crate) fn up_to_nn(page: &mut Page, scan: &mut Process) -> Result<String> {
 fn both_list(world: &mut World) -> Result<()> {
     let listed = world.phone.ask(&json!({"verb": "companions"}))?;
     ensure!(lists(&listed, &world.companion), "the phone does not list the link: {listed}");
-    let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
-    world.web.process()?.wait(0, "the state live", STEP, live)?;
+    world.web.wait_live(STEP)?;
     let status = world.web.ask(&json!({"verb": "status"}))?;
     ensure!(status.to_string().contains(&world.companion), "the companion does not list the link: {status}");
     world.table.ok("both list the link", format!("companion {}", world.companion));

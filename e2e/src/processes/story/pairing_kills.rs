@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::kill_points::DEATH_LIMIT;
 use super::pair::{self, STEP};
@@ -61,10 +61,7 @@ fn cut(phone: &mut Device, web: &Device, point: &str) -> Result<Process> {
 /// Starts both again. Before the page has said yes a new code is needed; after that, both are linked by themselves.
 fn come_together(phone: &mut Device, web: &mut Device, point: &str) -> Result<String> {
     if point == "phone.pairing_offered" {
-        let mut page = pair::show_code(web, None)?;
-        let mut scan = pair::scan(phone, &page)?;
-        let _ = pair::up_to_approval(&mut page, &mut scan)?;
-        let (_, companion) = pair::up_to_linked(&mut page, &mut scan)?;
+        let companion = pair::link(web, phone)?;
         web.start()?;
         wait_live(phone, web, &companion)?;
         return Ok("nobody is linked; a new code links".to_owned());
@@ -81,8 +78,7 @@ fn come_together(phone: &mut Device, web: &mut Device, point: &str) -> Result<St
 
 /// Waits until the companion is live and the phone lists it.
 fn wait_live(phone: &Device, web: &mut Device, companion: &str) -> Result<()> {
-    let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
-    web.process()?.wait(0, "the state live", DEATH_LIMIT, live)?;
+    web.wait_live(DEATH_LIMIT)?;
     let listed = phone.ask(&json!({"verb": "companions"}))?;
     ensure!(pair::lists(&listed, companion), "the phone does not list {companion}: {listed}");
     Ok(())

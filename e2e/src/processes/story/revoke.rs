@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::crowd::shown_by_all;
 use super::pair::{STEP, lists};
@@ -66,8 +66,7 @@ fn secrets(device: &Device) -> Result<u64> {
 /// Starts the revoked companion again: it must not become live.
 fn cannot_come_back(world: &mut World, laptop: &mut Device) -> Result<()> {
     laptop.begin_anew()?;
-    let live = |event: &Value| (event["event"] == "link_state" && event["state"] == "live").then_some(());
-    let came_back = laptop.process()?.wait(0, "nothing", Duration::from_secs(3), live).is_ok();
+    let came_back = laptop.wait_live(Duration::from_secs(3)).is_ok();
     ensure!(!came_back, "the revoked companion came back");
     laptop.kill();
     world.table.ok("revoke: the companion cannot come back", "started again, it has no link");
