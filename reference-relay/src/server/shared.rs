@@ -254,7 +254,7 @@ impl Shared {
         self.with(|relay, now| relay.handle_violation(now, socket, code));
     }
 
-    /// Reports that one frame was written to this socket. If there is space in its queue now, its peer may be
+    /// Reports that frames were written to this socket. If there is space in its queue now, its peer may be
     /// read again.
     pub(super) fn transmitted(&self, socket: SocketId, frames: usize, len: usize) {
         let mut state = self.lock();

@@ -113,6 +113,7 @@ mod tests {
         assert!(html.contains("<th scope=\"row\">a&lt;b 1</th><td>phone</td>"), "{html}");
         assert!(html.contains("<td>3</td>") && html.contains("2 cases at level strict"), "{html}");
     }
+
     #[test]
     fn no_two_regions_have_one_name() {
         let empty = json!({ "implementations": [], "cases": [], "level": "strict" });
