@@ -99,12 +99,7 @@ impl<R: OfRole> Link<R> {
                 None
             }
             Input::ContinueStream { stream, list } => {
-                let is_own = endpoint.streams().iter().any(|info| info.id == stream && info.local);
-                let _ = if is_own {
-                    transfers.resume(stream, list.as_deref())
-                } else {
-                    transfers.resume_of_peer(stream, list.as_deref())
-                };
+                let _ = transfers.resume(stream, list.as_deref());
                 None
             }
             Input::SupplyContent { stream, bytes } => {

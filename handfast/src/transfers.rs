@@ -171,13 +171,11 @@ impl Transfers {
         endpoint: &mut Endpoint<R>,
         id: u64,
     ) -> Result<Option<Commit>, SendError> {
-        let put = match self.offered(id)? {
-            Ok(put) => put,
-            Err(code) => return Ok(self.fail(id, code)),
-        };
+        let Some(put) = self.offered(id)? else { return Ok(None) };
         // Nothing is kept of a stream that has ended, so each begins at 0.
         if put.offset > 0 {
-            return Ok(self.fail(id, ErrorCode::OFFSET));
+            self.stop(id, ErrorCode::OFFSET);
+            return Ok(None);
         }
         let incoming = incoming(put.content, 0)?;
         let commit = endpoint.stream_durable(now, id, 0)?;
@@ -196,10 +194,7 @@ impl Transfers {
         endpoint: &mut Endpoint<R>,
         id: u64,
     ) -> Result<Option<Commit>, SendError> {
-        let put = match self.offered(id)? {
-            Ok(put) => put,
-            Err(code) => return Ok(self.fail(id, code)),
-        };
+        let Some(put) = self.offered(id)? else { return Ok(None) };
         let len = list_len(put.size).saturating_add(put.size).saturating_sub(put.offset);
         let commit = endpoint.stream_complete(now, id, len)?;
         self.finish(id);
@@ -218,25 +213,12 @@ impl Transfers {
         Ok(())
     }
 
-    /// Continues a stream of an earlier run that this side has opened, with its encoded chunk list if that is stored.
-    /// Returns false if there is no such stream any more. A stream that cannot continue is stopped.
+    /// Continues a stream of an earlier run, with its encoded chunk list if that is stored. Returns false if there is
+    /// no such stream any more. A stream that cannot continue is stopped.
     pub fn resume(&mut self, id: u64, list: Option<&[u8]>) -> bool {
-        self.resume_as(id, list, resumed)
-    }
-
-    /// The same for a stream that the peer has opened.
-    pub fn resume_of_peer(&mut self, id: u64, list: Option<&[u8]>) -> bool {
-        self.resume_as(id, list, resumed_of_peer)
-    }
-
-    fn resume_as(
-        &mut self,
-        id: u64,
-        list: Option<&[u8]>,
-        resumed: impl FnOnce(&StreamInfo, Option<ChunkList>) -> Result<Transfer, ErrorCode>,
-    ) -> bool {
         let Some(stream) = self.stream(id) else { return false };
         if let Transfer::Held(info) = &stream.transfer {
+            let resumed = if info.local { resumed } else { resumed_of_peer };
             let list = list.map(ChunkList::decode).transpose();
             stream.transfer =
                 list.and_then(|list| resumed(info, list)).unwrap_or(Transfer::Failed(ErrorCode::IO));
@@ -320,11 +302,6 @@ impl Transfers {
         }
     }
 
-    fn fail(&mut self, id: u64, code: ErrorCode) -> Option<Commit> {
-        self.set(id, Transfer::Failed(code));
-        None
-    }
-
     /// Drops a stream of which this side has reported the end, after which it has no event.
     fn finish(&mut self, id: u64) {
         if let Some(stream) = self.stream(id) {
@@ -339,10 +316,14 @@ impl Transfers {
         }
     }
 
-    /// Returns what the meta of a put says that waits for its answer, or the code with which it must be stopped.
-    fn offered(&mut self, id: u64) -> Result<Result<PutMeta, ErrorCode>, ApiMisuse> {
+    /// Returns what the meta of a put says that waits for its answer. A put whose meta cannot be read is stopped.
+    fn offered(&mut self, id: u64) -> Result<Option<PutMeta>, ApiMisuse> {
         let info = self.held(id, OpenKind::Put, "a put of the peer that waits for its answer")?;
-        Ok(PutMeta::decode(&info.meta).map_err(|error| error.code()))
+        let offered = PutMeta::decode(&info.meta);
+        if let Err(error) = &offered {
+            self.stop(id, error.code());
+        }
+        Ok(offered.ok())
     }
 }
 

@@ -137,6 +137,17 @@ pub enum StreamEnd {
     Lost,
 }
 
+impl core::fmt::Display for StreamEnd {
+    /// Writes the name for programs: `done`, `lost`, or the code with which the stream was stopped.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Stopped(code) => code.fmt(f),
+            Self::Lost => f.write_str("lost"),
+        }
+    }
+}
+
 /// An event for the application, or for the driver of the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

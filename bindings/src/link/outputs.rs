@@ -3,7 +3,7 @@
 use handfast::codec::frame::Collection;
 use handfast::provided_rows::page_of;
 use handfast::session::resume::Verdict;
-use handfast::session::{Event, Message as Delivered, Output as Step, StreamEnd, StreamInfo, SyncEvent};
+use handfast::session::{Event, Message as Delivered, Output as Step, StreamInfo, SyncEvent};
 use handfast::transfers::TransferEvent;
 use handfast::{DeviceRole, ErrorCode, Timestamp};
 
@@ -147,13 +147,6 @@ fn transfer(event: TransferEvent) -> Output {
         },
         TransferEvent::Read { id, at, len } => Output::ReadContent { stream: id, at, len },
         TransferEvent::Progress { id, offset } => Output::ContentProgress { stream: id, offset },
-        TransferEvent::Ended { id, end } => Output::StreamEnded {
-            stream: id,
-            end: match end {
-                StreamEnd::Done => "done".to_owned(),
-                StreamEnd::Stopped(code) => code.to_string(),
-                _ => "lost".to_owned(),
-            },
-        },
+        TransferEvent::Ended { id, end } => Output::StreamEnded { stream: id, end: end.to_string() },
     }
 }

@@ -1,7 +1,6 @@
 //! The events of transfers as JavaScript objects. Content crosses to the page in buffers that are used again.
 
 use handfast_media::{SyncStep, WRITE_LEN};
-use handfast_session::StreamEnd;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 
@@ -53,17 +52,9 @@ impl Blocks {
                 typed("streamProgress", &[("id", id.into()), ("offset", length(offset).into())])
             }
             TransferEvent::Ended { id, end } => {
-                typed("streamEnded", &[("id", id.into()), ("end", name_of(end).into())])
+                typed("streamEnded", &[("id", id.into()), ("end", end.to_string().into())])
             }
         }
-    }
-}
-
-fn name_of(end: StreamEnd) -> String {
-    match end {
-        StreamEnd::Done => "done".to_owned(),
-        StreamEnd::Stopped(code) => code.to_string(),
-        _ => "lost".to_owned(),
     }
 }
 
