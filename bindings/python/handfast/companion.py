@@ -132,17 +132,18 @@ class Companion(Device):
     def _open_streams(self, port: Port) -> None:
         """Opens streams for content that is wanted or offered and has none."""
         busy = {(stream.content, stream.is_incoming) for stream in port.streams.values() if stream.is_own}
-        inputs = [
-            ((content, True), Input.GET_CONTENT(content=content, stored=0))
-            for content in self._contents.wanted()
-            if not self._contents.is_whole(content)
-        ]
-        for content in self._contents.offered():
-            chunks = self._contents.chunk_list(content)[0]
-            if chunks is not None:
-                inputs.append(((content, False), Input.PUT_CONTENT(list=chunks)))
         room = _STREAMS_MAX - len(busy)
-        for _, opening in [one for one in inputs if one[0] not in busy][: max(0, room)]:
+        if room <= 0:
+            return
+        # This is asked in every round, so the lists of what is under way are not read again.
+        gets = [content for content in self._contents.wanted() if (content, True) not in busy]
+        puts = [content for content in self._contents.offered() if (content, False) not in busy]
+        inputs = [
+            Input.GET_CONTENT(content=content, stored=0) for content in gets if not self._contents.is_whole(content)
+        ]
+        lists = (self._contents.chunk_list(content)[0] for content in puts)
+        inputs += [Input.PUT_CONTENT(list=chunks) for chunks in lists if chunks is not None]
+        for opening in inputs[:room]:
             try:
                 self._step(port, opening)
             except Refusal:

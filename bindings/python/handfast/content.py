@@ -5,12 +5,16 @@ A file gets its final name, which is the content id, only when the store says th
 
 import os
 from pathlib import Path
-from typing import BinaryIO, Dict, List, Optional, Tuple
+from typing import BinaryIO, Dict, Iterator, List, Optional, Tuple
 
 from .machine import ContentHasher
 from .store import Store
 
 _COPY_LEN = 1 << 20
+
+
+def _blocks(source: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: source.read(_COPY_LEN), b"")
 
 
 class Contents:
@@ -35,10 +39,7 @@ class Contents:
         """Copies a file into the directory, in the open transaction, and returns its content id."""
         hasher, copy = ContentHasher(), self._dir / "copy.part"
         with open(path, "rb") as source, open(copy, "wb") as target:
-            while True:
-                block = source.read(_COPY_LEN)
-                if not block:
-                    break
+            for block in _blocks(source):
                 hasher.update(block)
                 target.write(block)
             target.flush()
@@ -57,7 +58,9 @@ class Contents:
 
     def is_whole(self, content: bytes) -> bool:
         """Returns whether all of the content is here."""
-        return self.chunk_list(content)[1]
+        select = "SELECT is_whole FROM handfast_content WHERE content = ?"
+        found = self._db.execute(select, (content,)).fetchone()
+        return bool(found and found[0])
 
     def _set_list(self, content: bytes, chunks: bytes, is_whole: bool) -> None:
         self._store.begin()
@@ -120,10 +123,7 @@ class Contents:
         """Copies whole content to where the user wants it, all of it or nothing. Returns its size."""
         beside = path.with_name(path.name + ".part")
         with open(self.path(content), "rb") as source, open(beside, "wb") as target:
-            while True:
-                block = source.read(_COPY_LEN)
-                if not block:
-                    break
+            for block in _blocks(source):
                 target.write(block)
             target.flush()
             os.fsync(target.fileno())

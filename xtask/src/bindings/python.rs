@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::story::play;
 use super::{CRATE, Language, Programs, generate, print_size, root};
-use crate::{command, notices, venv, workspace};
+use crate::{command, notices, venv, wasm, workspace};
 
 /// How often each side is killed between two in Python.
 const KILLS: &str = "5";
@@ -54,9 +54,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
 }
 
 fn copy(file: &Path, folder: &Path) -> Result<()> {
-    let name = file.file_name().context("a file without a name")?;
-    let _ = std::fs::copy(file, folder.join(name)).with_context(|| file.display().to_string())?;
-    Ok(())
+    wasm::copy(file, &folder.join(file.file_name().context("a file without a name")?))
 }
 
 /// The examples that run on the installed wheel, each a command line.
