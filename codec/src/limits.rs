@@ -137,10 +137,10 @@ pub const AHEAD_LEN_MAX: usize = 262_144;
 /// The most bytes that are sealed before the socket takes them, for a record with stream data: 131,072 (spec,
 /// streams).
 pub const AHEAD_BULK_LEN_MAX: usize = 131_072;
-/// The most credit beyond what the receiver of a stream has durable: 1,048,576 bytes (spec, streams).
-pub const STREAM_WINDOW_MAX: u64 = 1_048_576;
-/// The most credit beyond what the receiver has durable over all streams: 1,048,576 bytes (spec, streams).
-pub const CONN_WINDOW_MAX: u64 = 1_048_576;
+/// The most credit beyond what the receiver of a stream has durable: 16,777,216 bytes (spec, streams).
+pub const STREAM_WINDOW_MAX: u64 = 16_777_216;
+/// The most credit beyond what the receiver has durable over all streams: 33,554,432 bytes (spec, streams).
+pub const CONN_WINDOW_MAX: u64 = 33_554_432;
 /// The longest handle that a wake service takes: 256 bytes (spec, relay).
 pub const WAKE_HANDLE_LEN_MAX: usize = 256;
 /// The most stream data that is taken from the application before it is sealed: 262,144 bytes (spec,

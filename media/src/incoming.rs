@@ -25,12 +25,23 @@ pub trait Storage {
     /// As [`Storage::write_list`].
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode>;
 
-    /// Makes all written bytes durable.
+    /// Makes all written bytes durable, or begins to: then it is called again, until it returns [`Synced::Yes`] for
+    /// what was written before the first of these calls.
     ///
     /// # Errors
     ///
     /// As [`Storage::write_list`].
-    fn sync(&mut self) -> Result<(), ErrorCode>;
+    fn sync(&mut self) -> Result<Synced, ErrorCode>;
+}
+
+/// Whether written bytes are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third answer")]
+pub enum Synced {
+    /// They are.
+    Yes,
+    /// They will be: something else makes them durable meanwhile.
+    NotYet,
 }
 
 /// The result of [`Incoming::sync`].
@@ -62,6 +73,8 @@ pub struct Incoming<S> {
     reported: u64,
     /// The content's hash as the sender claims it. It comes once the sender has sent everything.
     fin: Option<[u8; 32]>,
+    /// What will be reported when the sync that is under way has ended.
+    syncing: Option<Progress>,
 }
 
 impl<S: Storage> Incoming<S> {
@@ -77,7 +90,7 @@ impl<S: Storage> Incoming<S> {
     ) -> Self {
         let (checked, reported) = (durable, durable);
         let list_came = receiver.list().map_or(durable, ChunkList::encoded_len);
-        Self { content, size, receiver, storage, list_came, checked, reported, fin: None }
+        Self { content, size, receiver, storage, list_came, checked, reported, fin: None, syncing: None }
     }
 
     /// Returns the content's id.
@@ -102,11 +115,6 @@ impl<S: Storage> Incoming<S> {
     #[must_use]
     pub const fn checked(&self) -> u64 {
         self.checked
-    }
-
-    /// Returns how many bytes of the chunk list have arrived.
-    pub(crate) const fn list_came(&self) -> u64 {
-        self.list_came
     }
 
     /// Takes out the chunk list, as [`Incoming::list`]. Nothing can be received without it.
@@ -151,11 +159,29 @@ impl<S: Storage> Incoming<S> {
     /// Returns whether a call of [`Incoming::sync`] would do anything.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
+        self.is_syncing() || self.receiver.is_behind(self.checked, self.reported, self.fin.is_some())
     }
 
-    /// Makes all bytes durable that arrived since the last call. The returned offset counts as reported, so
-    /// the caller must report it as durable.
+    /// Returns how many bytes of the stream are checked and not reported.
+    #[must_use]
+    pub const fn unreported(&self) -> u64 {
+        self.checked.saturating_sub(self.reported)
+    }
+
+    /// Returns whether the sender has sent everything.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.fin.is_some()
+    }
+
+    /// Returns whether the storage has begun to make bytes durable, so that [`Incoming::sync`] must be called again.
+    #[must_use]
+    pub const fn is_syncing(&self) -> bool {
+        self.syncing.is_some()
+    }
+
+    /// Makes all bytes durable that arrived since the last call, or lets the storage begin with that. The returned offset
+    /// counts as reported, so the caller must report it as durable.
     ///
     /// # Errors
     ///
@@ -172,11 +198,18 @@ impl<S: Storage> Incoming<S> {
         if !self.is_behind() {
             return Ok(Progress::Nothing);
         }
+        let all = if self.fin.is_some() { Progress::Whole } else { Progress::Durable };
+        let progress = *self.syncing.get_or_insert(all(self.checked));
         // The sync comes before the report: bytes are reported as durable only when they are.
         // req: STR-006
-        self.storage.sync()?;
-        self.reported = self.checked;
-        Ok(if self.fin.is_some() { Progress::Whole(self.checked) } else { Progress::Durable(self.checked) })
+        if self.storage.sync()? == Synced::NotYet {
+            return Ok(Progress::Nothing);
+        }
+        self.syncing = None;
+        if let Progress::Durable(to) | Progress::Whole(to) = progress {
+            self.reported = to;
+        }
+        Ok(progress)
     }
 }
 
@@ -194,6 +227,9 @@ mod tests {
         content: Vec<u8>,
         synced: usize,
         fails: Option<ErrorCode>,
+        /// How many calls of `sync` each sync takes, and what the one that is under way will have made durable.
+        calls: usize,
+        syncing: Option<(usize, usize)>,
     }
 
     impl<const KEEPS_LIST: bool> Storage for Memory<KEEPS_LIST> {
@@ -209,9 +245,15 @@ mod tests {
             self.fails.map_or(Ok(()), Err)
         }
 
-        fn sync(&mut self) -> Result<(), ErrorCode> {
-            self.synced = self.list.len() + self.content.len();
-            self.fails.map_or(Ok(()), Err)
+        fn sync(&mut self) -> Result<Synced, ErrorCode> {
+            let (left, synced) =
+                self.syncing.take().unwrap_or((self.calls, self.list.len() + self.content.len()));
+            if left > 0 {
+                self.syncing = Some((left - 1, synced));
+                return Ok(Synced::NotYet);
+            }
+            self.synced = synced;
+            self.fails.map_or(Ok(Synced::Yes), Err)
         }
     }
 
@@ -249,6 +291,27 @@ mod tests {
             assert_eq!(incoming.sync(), Ok(Progress::Whole(list.stream_len())));
             assert_eq!(incoming.storage.synced, bytes.len());
         }
+    }
+
+    #[test]
+    fn a_sync_that_takes_long_reports_what_was_there_when_it_began() {
+        // req: STR-006, STR-018
+        let (list, bytes) = stream(200_000);
+        let mut incoming = incoming::<false>(&list, 200_000);
+        incoming.storage.calls = 2;
+        let chunk = usize::try_from(list.encoded_len()).unwrap() + 65_536;
+        incoming.take(&bytes[..chunk]).unwrap();
+        assert_eq!((incoming.sync(), incoming.is_syncing()), (Ok(Progress::Nothing), true));
+        // All the rest comes meanwhile, and the end.
+        incoming.take(&bytes[chunk..]).unwrap();
+        assert!(incoming.is_behind());
+        incoming.fin(*list.content_id().as_bytes());
+        assert_eq!(incoming.sync(), Ok(Progress::Nothing));
+        assert_eq!(incoming.sync(), Ok(Progress::Durable(u64::try_from(chunk).unwrap())));
+        assert!(!incoming.is_syncing() && incoming.is_behind());
+        assert_eq!((incoming.sync(), incoming.sync()), (Ok(Progress::Nothing), Ok(Progress::Nothing)));
+        assert_eq!(incoming.sync(), Ok(Progress::Whole(list.stream_len())));
+        assert_eq!(incoming.storage.synced, bytes.len());
     }
 
     #[test]

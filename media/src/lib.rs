@@ -13,7 +13,7 @@
 //! ```
 //! use bytes::Bytes;
 //! use handfast_codec::error::ErrorCode;
-//! use handfast_media::{ContentHasher, Incoming, MediaReceiver, Outgoing, Progress, Source, Storage};
+//! use handfast_media::{ContentHasher, Incoming, MediaReceiver, Outgoing, Progress, Source, Storage, Synced};
 //!
 //! /// Where bytes lie: here, in memory.
 //! #[derive(Default)]
@@ -38,8 +38,8 @@
 //!         Ok(())
 //!     }
 //!
-//!     fn sync(&mut self) -> Result<(), ErrorCode> {
-//!         Ok(())
+//!     fn sync(&mut self) -> Result<Synced, ErrorCode> {
+//!         Ok(Synced::Yes)
 //!     }
 //! }
 //!
@@ -105,7 +105,7 @@ mod queued_outgoing;
 mod receiver;
 
 pub use chunk_list::{ChunkList, ContentHasher, list_len};
-pub use incoming::{Incoming, Progress, Storage};
+pub use incoming::{Incoming, Progress, Storage, Synced};
 pub use outgoing::{Outgoing, Source, check_offset};
 pub use queued_incoming::{QueuedIncoming, StoreStep, SyncStep, WRITE_LEN};
 pub use queued_outgoing::{QueuedOutgoing, SupplyStep};

@@ -7,7 +7,7 @@ use handfast_codec::error::ErrorCode;
 use handfast_codec::ids::ContentId;
 use handfast_codec::limits::{DATA_LEN_MAX, MEDIA_CHUNK_LEN};
 
-use crate::{ChunkList, Incoming, MediaReceiver, Progress, Storage};
+use crate::{ChunkList, Incoming, MediaReceiver, Progress, Storage, Synced};
 
 /// The most content that is handed out at once, in bytes. While a sync is under way, less waits for more: each
 /// write costs the caller a message to its thread.
@@ -40,9 +40,9 @@ impl Storage for Arrived {
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), ErrorCode> {
+    fn sync(&mut self) -> Result<Synced, ErrorCode> {
         // The caller is asked for this by `StoreStep::Sync`, and the report waits for its answer.
-        Ok(())
+        Ok(Synced::Yes)
     }
 }
 
@@ -50,8 +50,7 @@ impl Storage for Arrived {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "each must be dealt with")]
 pub enum StoreStep {
-    /// Request more of the stream with `stream_buffered`, up to this stream offset. The incomplete chunk list
-    /// before it is in memory.
+    /// Request more of the stream with `stream_buffered`: what came before this stream offset is written, or will be.
     Buffered(u64),
     /// Write this content, which is checked, at the content offset `at`.
     Write {
@@ -103,7 +102,9 @@ pub struct QueuedIncoming {
     /// The stored chunk list of a stream that an earlier run of the program has opened.
     stored_list: Option<ChunkList>,
     is_list_stored: bool,
-    /// The stream offset up to which the chunk list has arrived, if the caller must still request more.
+    /// The stream offset up to which bytes have arrived.
+    arrived: u64,
+    /// The same, if the caller must still request more.
     buffered: Option<u64>,
     syncing: Syncing,
 }
@@ -122,6 +123,7 @@ impl QueuedIncoming {
             from,
             is_list_stored: list.is_some(),
             stored_list: list,
+            arrived: 0,
             buffered: None,
             syncing: Syncing::No,
         })
@@ -138,7 +140,7 @@ impl QueuedIncoming {
         let resumed = incoming_from(self.incoming.content(), self.from, known);
         self.incoming = resumed.map_err(|_| ErrorCode::IO)?;
         self.stored_list = list;
-        self.buffered = None;
+        (self.arrived, self.buffered) = (durable, None);
         if self.syncing != Syncing::No {
             self.syncing = Syncing::Outdated;
         }
@@ -152,7 +154,8 @@ impl QueuedIncoming {
     /// As [`Incoming::take`].
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
         self.incoming.take(bytes)?;
-        self.buffered = self.incoming.list().is_none().then(|| self.incoming.list_came());
+        self.arrived = self.arrived.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.buffered = Some(self.arrived);
         Ok(())
     }
 

@@ -105,15 +105,16 @@ fn only_checked_content_is_handed_out_whatever_the_cuts_and_the_end_with_fin_alo
 }
 
 #[test]
-fn more_is_requested_while_the_list_is_incomplete_and_nothing_is_reported() {
+fn more_is_requested_at_once_and_nothing_is_reported_before_the_list_is_complete() {
     let (list, content) = content(200_000);
     let stream = [list.encode(), content].concat();
     let mut page = Page::new(list.content_id(), 0);
     page.take(&stream[..50]).unwrap();
     assert_eq!((page.buffered, page.sync.clone()), (50, None));
     page.take(&stream[50..list.encode().len()]).unwrap();
+    let came = list.encoded_len();
     let first = SyncStep { offset: 0, size: 200_000, list: Some(list), is_whole: false };
-    assert_eq!((page.buffered, page.sync), (50, Some(first)));
+    assert_eq!((page.buffered, page.sync), (came, Some(first)));
 }
 
 #[test]

@@ -200,7 +200,6 @@ struct Liveness {
     /// The time at which the connection counts as lost unless a record comes before.
     probe: Option<Timestamp>,
     rtt_least: Option<Duration>,
-    rtt_last: Option<Duration>,
     /// Until when a link that is getting fresh keys is still shown as LIVE.
     rekeying: Option<Timestamp>,
     /// Whether the page is hidden: on a companion its own, on a phone the companion's.
@@ -388,10 +387,7 @@ impl<R: Role> Endpoint<R> {
                 self.lanes.outbox.release(index);
             }
             Deferred::OpenStream(id) => self.lanes.streams.release(id),
-            Deferred::StreamDurable(id, offset) => {
-                let quick = self.alive.is_quick();
-                self.lanes.streams.written_durable(id, offset, quick);
-            }
+            Deferred::StreamDurable(id, offset) => self.lanes.streams.written_durable(id, offset),
             Deferred::Wiped => self.dead = true,
             Deferred::OfRole(own) => R::run(self, own),
             Deferred::Nothing => {}

@@ -6,7 +6,7 @@
 //! Nothing here does I/O.
 //!
 //! The parts: `one` is a stream and its row, `sending` and `receiving` are the two halves of its state,
-//! `flow` is the connection's credit.
+//! `flow` is the connection's credit, `window` how much of it is given.
 
 mod flow;
 mod one;
@@ -14,11 +14,14 @@ mod receiving;
 mod sending;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
+use handfast_codec::Timestamp;
 use handfast_codec::error::ErrorCode;
 use handfast_codec::frame::{Frame, OpenKind};
 use handfast_codec::limits::{OWED_FRAMES_MAX, STREAMS_OPEN_MAX, SUPPLIED_LEN_MAX};
@@ -33,6 +36,7 @@ use flow::Flow;
 use one::{Half, Open};
 use receiving::{Fin, Receiving};
 use sending::Sending;
+use window::Window;
 
 pub(crate) use one::Stream;
 pub(crate) use sending::Durable;
@@ -56,6 +60,7 @@ pub(crate) struct Streams {
     /// Incoming streams that are complete here, but whose FIN the sender will send again after a RESUME.
     over: BTreeMap<u64, Receiving>,
     flow: Flow,
+    window: Window,
     /// The id at which the next turn begins: the one after the stream that sent last.
     turn: u64,
 }
@@ -146,7 +151,7 @@ impl Streams {
         let own: BTreeMap<u64, u64> = own.iter().copied().collect();
         let peer: BTreeMap<u64, u64> = peer.iter().copied().collect();
         let (mut ops, mut lost) = (Vec::new(), Vec::new());
-        self.flow = Flow::default();
+        (self.flow, self.window) = (Flow::default(), Window::default());
         self.resume_words(&own, &peer);
         for (id, stream) in &mut self.open {
             let goes_on = match (own.get(id), peer.get(id), &mut stream.half) {
@@ -293,16 +298,16 @@ impl Streams {
         self.open.get(&id).map(|stream| stream.put(id)).ok_or(ApiMisuse::NoSuchStream)
     }
 
-    /// Requests more of a stream. The application keeps the stream's bytes up to `offset` in memory without
-    /// making them durable.
-    pub(crate) fn hold(&mut self, id: u64, offset: u64) -> Result<(), ApiMisuse> {
-        self.local_receiving(id)?.hold(offset)
+    /// Requests more of a stream: the application has taken the stream's bytes up to `offset`, and will make them
+    /// durable later.
+    pub(crate) fn take(&mut self, id: u64, offset: u64) -> Result<(), ApiMisuse> {
+        self.local_receiving(id)?.take(offset)
     }
 
-    /// Records that written bytes are durable. If `quick` is true, the stream's window may grow.
-    pub(crate) fn written_durable(&mut self, id: u64, offset: u64, quick: bool) {
+    /// Records that written bytes are durable.
+    pub(crate) fn written_durable(&mut self, id: u64, offset: u64) {
         if let Ok(Some(r)) = self.receiving(id)
-            && r.durable(offset, quick)
+            && r.durable(offset)
         {
             self.end_received(id);
         }
@@ -353,36 +358,51 @@ impl Streams {
 
     /// Returns whether frames other than DATA wait to be sent.
     pub(crate) fn wants_control(&mut self) -> bool {
-        let incoming = self.open.values().map(|stream| match &stream.half {
-            Half::Receiving(r) => r.pending(),
-            Half::Sending(_) => 0,
-        });
-        self.flow.grant(incoming.sum());
+        let window = self.window.len();
+        let (mut waiting, mut unwritten) = (0_u64, 0_u64);
+        for stream in self.open.values() {
+            if let Half::Receiving(r) = &stream.half {
+                waiting = waiting.saturating_add(r.waiting());
+                unwritten = unwritten.saturating_add(r.unwritten());
+            }
+        }
+        self.flow.grant(window, waiting, unwritten);
         let of_one = |stream: &Stream| {
-            let told = matches!(&stream.half, Half::Receiving(r) if r.has_news());
+            let told = matches!(&stream.half, Half::Receiving(r) if r.has_news(window));
             stream.open == Open::Due || (told && stream.open == Open::Known)
         };
         self.flow.has_news()
             || !self.words.is_empty()
             || self.open.values().any(of_one)
-            || self.over.values().any(Receiving::has_news)
+            || self.over.values().any(|r| r.has_news(window))
     }
 
     /// Writes the frames about streams, other than DATA, into the record.
     pub(crate) fn fill_control(&mut self, record: &mut RecordBuilder) {
+        let window = self.window.len();
         while pop_front_if(&mut self.words, |word| record.push(&word.frame)).is_some() {}
         self.flow.fill(record);
         for (id, r) in &mut self.over {
-            r.fill(*id, record);
+            r.fill(*id, window, record);
         }
         for (id, stream) in &mut self.open {
             stream.fill_open(*id, record);
             if let Half::Receiving(r) = &mut stream.half
                 && stream.open == Open::Known
             {
-                r.fill(*id, record);
+                r.fill(*id, window, record);
             }
         }
+    }
+
+    /// Records that DATA is about to be handled. Returns whether a round trip should be measured now.
+    pub(crate) fn comes(&mut self, now: Timestamp) -> bool {
+        self.window.came(now, self.flow.came())
+    }
+
+    /// Records the end of a round trip. `least` is the shortest one that was seen.
+    pub(crate) fn round_trip(&mut self, now: Timestamp, least: Duration) {
+        self.window.measured(now, self.flow.came(), least);
     }
 
     /// Returns whether content waits to be sent.

@@ -130,6 +130,36 @@ fn a_first_frame_beyond_the_window_is_refused() {
 }
 
 #[test]
+fn while_data_comes_one_ping_at_a_time_measures_the_path() {
+    // req: STR-027
+    let mut evil = against_phone(&[open(0, OpenKind::Put)]);
+    let pings = |evil: &Evil| -> Vec<u64> {
+        let id = |frame: &Frame| if let Frame::Ping { id, .. } = frame { Some(*id) } else { None };
+        evil.heard.iter().filter_map(id).collect()
+    };
+    // The one with which a connection begins is answered.
+    let first = pings(&evil);
+    evil.send(&first.iter().map(|id| Frame::Pong { id: *id }).collect::<Vec<_>>());
+    evil.heard.clear();
+    evil.send(&[data(0, 0, 1_000), data(0, 1_000, 1_000)]);
+    evil.wait(core::time::Duration::from_millis(19));
+    evil.send(&[data(0, 2_000, 1_000)]);
+    assert!(pings(&evil).is_empty(), "too early");
+    evil.wait(core::time::Duration::from_millis(1));
+    evil.send(&[data(0, 3_000, 1_000), data(0, 4_000, 1_000)]);
+    let asked = pings(&evil);
+    assert_eq!(asked.len(), 1);
+    evil.wait(core::time::Duration::from_millis(500));
+    evil.send(&[data(0, 5_000, 1_000)]);
+    assert_eq!(pings(&evil), asked, "it is not answered yet");
+    evil.send(&[Frame::Pong { id: asked[0] }, data(0, 6_000, 1_000)]);
+    evil.wait(core::time::Duration::from_millis(20));
+    evil.send(&[data(0, 7_000, 1_000)]);
+    assert_eq!(pings(&evil).len(), 2);
+    assert_eq!(evil.failure(), None);
+}
+
+#[test]
 fn a_peer_that_never_gives_credit_holds_little_and_delays_nobody() {
     // req: STR-004
     let gets: Vec<Frame> = (0..16).map(|n| open(n * 2, OpenKind::Get)).collect();

@@ -104,7 +104,9 @@ impl<R: Role> Endpoint<R> {
                 Ok(())
             }
             Frame::Pong { id } => {
-                self.alive.pong(self.now, id);
+                if let Some(least) = self.alive.pong(self.now, id) {
+                    self.lanes.streams.round_trip(self.now, least);
+                }
                 Ok(())
             }
             Frame::Msg { seq, part, last, body } => {
@@ -150,6 +152,11 @@ impl<R: Role> Endpoint<R> {
             Frame::Open { id, kind, meta } => return self.on_open(id, kind, meta),
             Frame::Data { id, offset, body } => {
                 self.check_stream_id(id)?;
+                // How much credit is given follows what the path carries.
+                // req: STR-027
+                if self.lanes.streams.comes(self.now) && self.alive.pinged.is_none() {
+                    self.ping();
+                }
                 self.lanes.streams.data(id, offset, body)?
             }
             Frame::Fin { id, hash } => {

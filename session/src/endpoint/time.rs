@@ -28,8 +28,6 @@ const SILENT_HIDDEN: Duration = Duration::from_mins(2);
 /// network or clock.
 const PROBE_MAX: Duration = Duration::from_secs(10);
 const PROBE_EVENT_MAX: Duration = Duration::from_secs(5);
-/// Stream windows grow only while the last round trip is this close to the shortest one seen.
-const RTT_SLACK: Duration = Duration::from_millis(100);
 /// How long the keys of one connection are used at most.
 const KEYS_MAX: Duration = Duration::from_hours(24);
 /// The shortest time between two messages 1 that a phone verifies, which costs curve operations.
@@ -44,7 +42,6 @@ impl Liveness {
             pinged: None,
             probe: None,
             rtt_least: None,
-            rtt_last: None,
             rekeying: None,
             hidden: false,
         }
@@ -75,21 +72,12 @@ impl Liveness {
         self.probe = None;
     }
 
-    /// Records a PONG, and how long its round trip took.
-    pub(super) fn pong(&mut self, now: Timestamp, id: u64) {
-        if let Some((_, at)) = self.pinged.take_if(|(pinged, _)| *pinged == id) {
-            let rtt = now.since(at);
-            self.rtt_last = Some(rtt);
-            self.rtt_least = Some(self.rtt_least.map_or(rtt, |least| least.min(rtt)));
-        }
-    }
-
-    /// Returns whether round trips are short enough for stream windows to grow.
-    pub(super) fn is_quick(&self) -> bool {
-        match (self.rtt_last, self.rtt_least) {
-            (Some(recent), Some(least)) => recent <= least.saturating_add(RTT_SLACK),
-            _ => false,
-        }
+    /// Records a PONG. Returns the shortest round trip so far if it ends one.
+    pub(super) fn pong(&mut self, now: Timestamp, id: u64) -> Option<Duration> {
+        let (_, at) = self.pinged.take_if(|(pinged, _)| *pinged == id)?;
+        let rtt = now.since(at);
+        self.rtt_least = Some(self.rtt_least.map_or(rtt, |least| least.min(rtt)));
+        self.rtt_least
     }
 
     fn silent_at(&self) -> Timestamp {

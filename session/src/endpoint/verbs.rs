@@ -124,16 +124,16 @@ impl<R: Role> Endpoint<R> {
         Ok(self.return_commit(alloc::vec![op], Deferred::StreamDurable(id, offset)))
     }
 
-    /// Requests more of an incoming stream of which nothing is durable, because the application keeps its
-    /// beginning (a media stream's chunk list) in memory until that is complete. `offset` is the offset up to
-    /// which the application has the beginning.
+    /// Requests more of an incoming stream: the application has taken what came of it up to `offset` out of memory, such
+    /// as into a file, and will make that durable later. Without this call the stream goes on when something becomes
+    /// durable, which is slower, and stops where a content's chunk list is longer than the first credit.
     ///
     /// # Errors
     ///
     /// [`ApiMisuse`] when no incoming stream has this id, or `offset` is beyond what arrived.
     pub fn stream_buffered(&mut self, now: Timestamp, id: u64, offset: u64) -> Result<(), ApiMisuse> {
         self.tick(now);
-        self.lanes.streams.hold(id, offset)
+        self.lanes.streams.take(id, offset)
     }
 
     /// Answers a put whose content this side already has, so that the peer need not send it. `size` is the

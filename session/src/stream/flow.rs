@@ -61,11 +61,22 @@ impl Flow {
         Ok(())
     }
 
-    /// Raises the credit once half of the initial window can be added. `pending` bytes arrived but are not
-    /// durable yet, and count as used.
-    pub(super) fn grant(&mut self, pending: u64) {
-        let target = self.received.saturating_sub(pending).saturating_add(CONN_WINDOW_MAX);
-        if target >= self.granted.saturating_add(CONN_CREDIT_START / 2) {
+    /// Returns how many bytes have come.
+    pub(super) const fn came(&self) -> u64 {
+        self.received
+    }
+
+    /// Raises the credit to `window` beyond what the application has taken, once a quarter of that can be added.
+    /// `waiting` bytes have come and are not taken, `unwritten` are not durable: both count as used.
+    pub(super) fn grant(&mut self, window: u64, waiting: u64, unwritten: u64) {
+        let window = window.max(CONN_CREDIT_START);
+        let of_path = self.received.saturating_sub(waiting).saturating_add(window);
+        // What is not durable may fill memory, however quick the path is.
+        // req: STR-028
+        let of_disk = self.received.saturating_sub(unwritten).saturating_add(CONN_WINDOW_MAX);
+        let target = of_path.min(of_disk);
+        let is_used = self.received >= self.granted && target > self.granted;
+        if is_used || target >= self.granted.saturating_add(window / 4) {
             self.granted = target;
         }
     }
@@ -78,5 +89,26 @@ impl Flow {
         if self.has_news() && record.push(&Frame::ConnCredit { offset: self.granted }) {
             self.said = self.granted;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_credit_goes_further_beyond_what_is_durable_than_the_limit() {
+        // req: STR-028
+        let mut flow = Flow::default();
+        let window = CONN_WINDOW_MAX / 4;
+        for _ in 0..10 {
+            let came = flow.granted - flow.received;
+            flow.said = flow.granted;
+            flow.received(came).unwrap();
+            flow.grant(window, 0, flow.received);
+        }
+        assert_eq!((flow.received, flow.granted), (CONN_WINDOW_MAX, CONN_WINDOW_MAX));
+        flow.grant(window, 0, CONN_WINDOW_MAX - 1);
+        assert_eq!(flow.granted, CONN_WINDOW_MAX + 1);
     }
 }

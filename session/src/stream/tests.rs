@@ -92,7 +92,7 @@ fn offered() -> (Streams, Streams) {
 fn accepted() -> (Streams, Streams) {
     let (sender, mut receiver) = offered();
     drop(receiver.written(ID, 0).unwrap());
-    receiver.written_durable(ID, 0, false);
+    receiver.written_durable(ID, 0);
     (sender, receiver)
 }
 
@@ -139,7 +139,7 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     assert_eq!(b, [(ID, 0)]);
     // More becomes durable while the reconnect is under way, though not the end.
     drop(receiver.written(ID, 30_000).unwrap());
-    receiver.written_durable(ID, 30_000, false);
+    receiver.written_durable(ID, 30_000);
     let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
     assert_eq!(events, [Event::Stream(StreamEvent::Resumed { id: ID, offset: 30_000 })]);
     assert!(said(&mut receiver).iter().all(|f| !matches!(f, Frame::Durable { .. })), "nothing has come yet");
@@ -154,7 +154,7 @@ fn what_became_durable_after_the_block_comes_again_and_is_dropped() {
     let events = take(&mut sender, said(&mut receiver)).unwrap();
     assert_eq!(events, [Event::Stream(StreamEvent::Durable { id: ID, offset: 30_000 })]);
     drop(receiver.written(ID, 60_000).unwrap());
-    receiver.written_durable(ID, 60_000, false);
+    receiver.written_durable(ID, 60_000);
     let events = take(&mut sender, said(&mut receiver)).unwrap();
     assert_eq!(events, [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Done })]);
     assert_eq!((sender.iter().count(), receiver.iter().count()), (0, 0));
@@ -173,10 +173,12 @@ fn transferred_long() -> (Streams, Streams) {
             .iter()
             .map(|e| if let Event::Stream(StreamEvent::Data { bytes, .. }) = e { bytes.len() } else { 0 })
             .sum();
-        // The window is large: the durable part is far behind what arrived.
-        let durable = if came == LONG { DURABLE } else { u64::try_from(came).unwrap().min(DURABLE) };
+        // The application takes all, and the durable part is far behind.
+        let came = u64::try_from(came).unwrap();
+        receiver.take(ID, came).unwrap();
+        let durable = came.min(DURABLE);
         drop(receiver.written(ID, durable).unwrap());
-        receiver.written_durable(ID, durable, true);
+        receiver.written_durable(ID, durable);
     }
     (sender, receiver)
 }
@@ -190,7 +192,7 @@ fn what_is_durable_far_beyond_the_block_gives_credit() {
     // More than the first credit becomes durable while the reconnect is under way.
     let more = DURABLE + 3 * STREAM_CREDIT_START;
     drop(receiver.written(ID, more).unwrap());
-    receiver.written_durable(ID, more, false);
+    receiver.written_durable(ID, more);
     let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
     assert_eq!(events, [Event::Stream(StreamEvent::Resumed { id: ID, offset: more })]);
     let mut new = 0;
@@ -217,7 +219,7 @@ fn what_was_finished_far_beyond_the_block_is_over_for_both() {
         let end = u64::try_from(LONG).unwrap();
         drop(receiver.written(ID, end).unwrap());
         if early {
-            receiver.written_durable(ID, end, false);
+            receiver.written_durable(ID, end);
         }
         let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
         let mut events = Vec::new();
@@ -226,7 +228,7 @@ fn what_was_finished_far_beyond_the_block_is_over_for_both() {
             supply_of(&mut sender, LONG);
             assert_eq!(take(&mut receiver, said(&mut sender)).unwrap(), []);
             if round == 2 && !early {
-                receiver.written_durable(ID, end, false);
+                receiver.written_durable(ID, end);
             }
         }
         assert_eq!(
@@ -272,14 +274,14 @@ fn what_was_finished_after_the_block_is_answered_when_the_end_comes_again() {
         let (_, events) = reconnect((&mut sender, &a), (&mut receiver, &b));
         assert_eq!(events, [], "the application has finished");
         if early {
-            receiver.written_durable(ID, 60_000, false);
+            receiver.written_durable(ID, 60_000);
         }
         assert!(receiver.written(ID, 60_000).is_err());
         supply(&mut sender);
         assert_eq!(take(&mut receiver, said(&mut sender)).unwrap(), []);
         if !early {
             assert_eq!(receiver.iter().count(), 1);
-            receiver.written_durable(ID, 60_000, false);
+            receiver.written_durable(ID, 60_000);
         }
         let events = take(&mut sender, said(&mut receiver)).unwrap();
         assert_eq!(events, [Event::Stream(StreamEvent::Ended { id: ID, end: StreamEnd::Done })]);
@@ -293,7 +295,7 @@ fn what_was_finished_before_the_verdict_is_said_again() {
     let (mut sender, mut receiver) = transferred();
     let (a, b) = (sender.block(), receiver.block());
     drop(receiver.written(ID, 60_000).unwrap());
-    receiver.written_durable(ID, 60_000, false);
+    receiver.written_durable(ID, 60_000);
     let _ = reconnect((&mut sender, &a), (&mut receiver, &b));
     supply(&mut sender);
     // Frames under way for a stream that is closed here are ignored, and the sender learns of the end.
