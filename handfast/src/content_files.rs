@@ -4,10 +4,13 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_codec::ErrorCode;
-use handfast_media::{Source, Storage};
+use handfast_codec::{ErrorCode, Timestamp};
+use handfast_media::{Incoming, Source, Storage, Synced};
 
 use crate::sqlite::{SqliteError, file};
 
@@ -28,10 +31,68 @@ pub fn file_code(_: SqliteError) -> ErrorCode {
     ErrorCode::IO
 }
 
+/// Where files of content that comes are made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third place")]
+pub enum SyncIn {
+    /// In the thread that writes them, which waits for the disk.
+    #[default]
+    Caller,
+    /// In a thread of its own for each sync, so that more is received and written meanwhile.
+    Thread,
+}
+
+/// How long content is received before it is made durable, from the last time on, and how many bytes of it at most: each
+/// time costs a sync of its file and a commit of the store.
+const SYNC_PAUSE: Duration = Duration::from_millis(20);
+const SYNC_LEN: u64 = 2 * 1_048_576;
+/// How long to wait before asking whether a sync in a thread has ended.
+const SYNC_POLL: Duration = Duration::from_millis(5);
+
+/// When the content that comes over the streams of a link is made durable.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SyncPace {
+    due: Option<Timestamp>,
+}
+
+impl SyncPace {
+    /// Returns whether [`Incoming::sync`] is to be called now.
+    #[must_use]
+    pub fn is_due<S: Storage>(&self, now: Timestamp, incoming: &Incoming<S>) -> bool {
+        let is_time = self.due.is_none_or(|due| due <= now);
+        // A user waits for what has ended.
+        let is_time = is_time || incoming.has_ended() || incoming.unreported() >= SYNC_LEN;
+        is_time && incoming.is_behind()
+    }
+
+    /// Notes that [`Incoming::sync`] was called for all that were due, and whether one of them waits for a thread. Returns
+    /// when the others are due.
+    pub fn done(&mut self, now: Timestamp, is_syncing: bool) -> Timestamp {
+        let due = now.plus(if is_syncing { SYNC_POLL } else { SYNC_PAUSE });
+        self.due = Some(due);
+        due
+    }
+}
+
+/// How many bytes are handed to the system at once: whole pages, and many of them, which costs a file system far less than
+/// the pieces in which content comes.
+const WRITE_LEN: usize = 262_144;
+
 /// A file of content that is received. The content's chunk list is stored elsewhere once that list is
 /// complete.
 #[derive(Debug)]
-pub struct PartFile(pub File);
+pub struct PartFile {
+    part: Blocks,
+    disk: Disk,
+}
+
+impl PartFile {
+    /// Takes a file whose position is at its next byte to write.
+    #[must_use]
+    pub fn new(part: File, place: SyncIn) -> Self {
+        Self { part: Blocks::default(), disk: Disk::new(vec![part], place) }
+    }
+}
 
 impl Storage for PartFile {
     const KEEPS_LIST: bool = false;
@@ -41,13 +102,14 @@ impl Storage for PartFile {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
-        // The disk may become full during the put.
-        // req: STR-032
-        self.0.write_all(bytes).map_err(|error| code(&error))
+        self.part.write(PART, bytes, &self.disk)
     }
 
-    fn sync(&mut self) -> Result<(), ErrorCode> {
-        file::sync(&self.0).map_err(|error| code(&error))
+    fn sync(&mut self) -> Result<Synced, ErrorCode> {
+        if !self.disk.is_syncing() {
+            self.part.flush(PART, &self.disk)?;
+        }
+        self.disk.sync()
     }
 }
 
@@ -55,15 +117,18 @@ impl Storage for PartFile {
 /// an earlier stream has stored the list already.
 #[derive(Debug)]
 pub struct PartAndList {
-    part: PartFile,
-    list: Option<PartFile>,
+    part: Blocks,
+    list: Option<Blocks>,
+    disk: Disk,
 }
 
 impl PartAndList {
     /// Creates the pair of files. The position of each is at its next byte to write.
     #[must_use]
-    pub fn new(part: File, list: Option<File>) -> Self {
-        Self { part: PartFile(part), list: list.map(PartFile) }
+    pub fn new(part: File, list: Option<File>, place: SyncIn) -> Self {
+        let blocks = list.is_some().then(Blocks::default);
+        let files = [Some(part), list].into_iter().flatten().collect();
+        Self { part: Blocks::default(), list: blocks, disk: Disk::new(files, place) }
     }
 }
 
@@ -71,16 +136,110 @@ impl Storage for PartAndList {
     const KEEPS_LIST: bool = true;
 
     fn write_list(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
-        self.list.as_mut().map_or(Ok(()), |list| list.write(bytes))
+        self.list.as_mut().map_or(Ok(()), |list| list.write(LIST, bytes, &self.disk))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
-        self.part.write(bytes)
+        self.part.write(PART, bytes, &self.disk)
     }
 
-    fn sync(&mut self) -> Result<(), ErrorCode> {
-        self.list.as_mut().map_or(Ok(()), Storage::sync)?;
-        self.part.sync()
+    fn sync(&mut self) -> Result<Synced, ErrorCode> {
+        if !self.disk.is_syncing() {
+            self.list.as_mut().map_or(Ok(()), |list| list.flush(LIST, &self.disk))?;
+            self.part.flush(PART, &self.disk)?;
+        }
+        self.disk.sync()
+    }
+}
+
+/// Which of the files of a [`Disk`] it is.
+const PART: usize = 0;
+const LIST: usize = 1;
+
+/// Bytes of a file that are written in blocks of [`WRITE_LEN`].
+#[derive(Debug, Default)]
+struct Blocks {
+    buffer: Vec<u8>,
+    /// How much of the current block was written before it was full, to sync it.
+    written: usize,
+}
+
+impl Blocks {
+    fn write(&mut self, file: usize, mut bytes: &[u8], disk: &Disk) -> Result<(), ErrorCode> {
+        while !bytes.is_empty() {
+            let room = WRITE_LEN.saturating_sub(self.written).saturating_sub(self.buffer.len());
+            let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+            if self.buffer.capacity() == 0 {
+                self.buffer.reserve_exact(WRITE_LEN);
+            }
+            self.buffer.extend_from_slice(now);
+            if now.len() == room {
+                self.flush(file, disk)?;
+                self.written = 0;
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, file: usize, disk: &Disk) -> Result<(), ErrorCode> {
+        self.written = self.written.saturating_add(self.buffer.len());
+        let written = disk.write(file, &self.buffer);
+        self.buffer.clear();
+        written
+    }
+}
+
+/// Some files that are written here, and synced together, here or in a thread. Dropping them waits for the sync that is
+/// under way: then nobody has the files open.
+#[derive(Debug)]
+struct Disk {
+    files: Arc<Vec<File>>,
+    syncs_in: SyncIn,
+    syncing: Option<JoinHandle<Result<(), ErrorCode>>>,
+}
+
+impl Disk {
+    fn new(files: Vec<File>, syncs_in: SyncIn) -> Self {
+        Self { files: Arc::new(files), syncs_in, syncing: None }
+    }
+
+    fn write(&self, file: usize, block: &[u8]) -> Result<(), ErrorCode> {
+        let mut file = self.files.get(file).ok_or(ErrorCode::IO)?;
+        // The disk may become full during the put.
+        // req: STR-032
+        file.write_all(block).map_err(|error| code(&error))
+    }
+
+    const fn is_syncing(&self) -> bool {
+        self.syncing.is_some()
+    }
+
+    /// Syncs all that was written before the first of the calls that return [`Synced::NotYet`].
+    fn sync(&mut self) -> Result<Synced, ErrorCode> {
+        if self.syncing.is_none() {
+            let files = Arc::clone(&self.files);
+            // The list comes first: content without its list is of no use.
+            let all = move || files.iter().rev().try_for_each(file::sync).map_err(|error| code(&error));
+            if self.syncs_in == SyncIn::Caller {
+                return all().map(|()| Synced::Yes);
+            }
+            let thread = Builder::new().name("sync".into()).spawn(all);
+            self.syncing = Some(thread.map_err(|error| code(&error))?);
+        }
+        match self.syncing.take_if(|syncing| syncing.is_finished()) {
+            None => Ok(Synced::NotYet),
+            Some(syncing) => syncing.join().map_err(|_| ErrorCode::IO)?.map(|()| Synced::Yes),
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Some(syncing) = self.syncing.take() {
+            // Nobody asks any more whether it succeeded.
+            let _ = syncing.join();
+        }
     }
 }
 

@@ -24,6 +24,7 @@ mod database;
 mod device_key;
 pub mod file;
 mod migration;
+mod remembered;
 mod reserve;
 
 use std::io::Read;
@@ -41,6 +42,7 @@ use zeroize::Zeroizing;
 pub use database::Database;
 pub use device_key::DeviceKey;
 pub use migration::{Migration, Tables, migrate, split_steps};
+pub use remembered::Remembered;
 pub use reserve::{RESERVE_LEN, Reserve, make_room, open_reserved};
 
 /// The oldest accepted version of SQLite, as `major * 1,000,000 + minor * 1,000 + patch`. Older versions can

@@ -12,6 +12,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use handfast::codec::ids::{ContentId, MailboxId};
+use handfast::content_files::SyncIn;
 use handfast::hex::parse_hex;
 use handfast::media_type::media_type;
 use handfast::sqlite::{SqliteError, file};
@@ -34,6 +35,7 @@ pub type FreeSpace = fn(&Path) -> Option<u64>;
 pub struct MediaDir {
     dir: PathBuf,
     free: FreeSpace,
+    sync_in: SyncIn,
 }
 
 /// Returns how much space the file system has free for this user, in bytes.
@@ -60,13 +62,24 @@ impl MediaDir {
     pub fn open(data: &Path) -> Result<Self, SqliteError> {
         let dir = data.join(MEDIA_DIR);
         file::require_dir(&dir)?;
-        Ok(Self { dir, free: free_space })
+        Ok(Self { dir, free: free_space, sync_in: SyncIn::Caller })
     }
 
     /// Replaces the function that returns the free space, for tests.
     #[must_use]
     pub fn with_free_space(self, free: FreeSpace) -> Self {
         Self { free, ..self }
+    }
+
+    /// Sets where files of content that comes are made durable from now on.
+    pub const fn set_sync_in(&mut self, sync_in: SyncIn) {
+        self.sync_in = sync_in;
+    }
+
+    /// Returns where files of content that comes are made durable.
+    #[must_use]
+    pub const fn sync_in(&self) -> SyncIn {
+        self.sync_in
     }
 
     /// Returns the free space on the directory's disk in bytes, or `None` if it is unknown.

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
 use handfast::codec::limits::OFFERED_MAX;
+use handfast::content_files::SyncIn;
 use handfast::host::{self, HostOf};
 use handfast::session::{LinkState, LoadError, PhoneEndpoint};
 use handfast::{DeviceRole, ErrorCode, Timestamp};
@@ -296,6 +297,11 @@ impl App {
     /// allowed.
     pub fn handle_timeout(&mut self, now: Now, rng: &mut dyn CryptoRng) {
         self.host.handle_timeout(now.mono, rng);
+    }
+
+    /// Makes content durable in threads of their own from now on, so that more is received meanwhile.
+    pub fn sync_in_threads(&mut self) {
+        self.media.set_sync_in(SyncIn::Thread);
     }
 
     /// Returns the time at which [`App::handle_timeout`] must be called next.

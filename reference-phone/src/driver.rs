@@ -112,7 +112,8 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();
-    let app = open(&lock, Some(name), policy, clock)?;
+    let mut app = open(&lock, Some(name), policy, clock)?;
+    app.sync_in_threads();
     run_program_core(&lock, clock, connector, |io, _| Ok(PhoneCore { app, io, scanner: None, tell }))
 }
 

@@ -24,7 +24,7 @@ use handfast::codec::limits::MARKER_REVS;
 use handfast::handshake::identity::SigningKey;
 use handfast::host::Incomplete;
 use handfast::session::{Commit, CommitError};
-use handfast::sqlite::{self, Database, DeviceKey, SqliteError};
+use handfast::sqlite::{self, Database, DeviceKey, Remembered, SqliteError};
 use zeroize::Zeroizing;
 
 pub use backup::{BackupError, BackupReport, restore, write_backup};
@@ -144,6 +144,7 @@ pub struct Store {
     in_doubt: bool,
     /// The revision up to which markers of deleted rows may have been removed.
     floor: u64,
+    oldest_claim: Remembered<Option<u64>>,
 }
 
 /// Converts a number for SQLite. Numbers of the protocol are below 2^62, so none is truncated.
@@ -190,7 +191,14 @@ impl Store {
 
     /// Creates a store over a database, with no transaction open.
     fn new(conn: Database, counters: Counters) -> Self {
-        Self { conn, counters, stored: counters, floor: 0, in_doubt: false }
+        Self {
+            conn,
+            counters,
+            stored: counters,
+            floor: 0,
+            in_doubt: false,
+            oldest_claim: Remembered::default(),
+        }
     }
 
     /// Opens the phone, or creates an account with this name. In the transaction that creates the account,

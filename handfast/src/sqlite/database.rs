@@ -16,6 +16,7 @@ pub struct Database {
     conn: Connection,
     key: Arc<DeviceKey>,
     is_open: bool,
+    roll_backs: u64,
     /// Reserved disk space; `None` for a database that the caller opened.
     reserve: Option<Reserve>,
 }
@@ -24,7 +25,7 @@ impl Database {
     /// Wraps a connection, on which no transaction is open, and the key that wraps its secrets.
     #[must_use]
     pub fn new(conn: Connection, key: impl Into<Arc<DeviceKey>>, reserve: Option<Reserve>) -> Self {
-        Self { conn, key: key.into(), is_open: false, reserve }
+        Self { conn, key: key.into(), is_open: false, roll_backs: 0, reserve }
     }
 
     /// Returns the key that wraps the secrets of this database.
@@ -75,7 +76,15 @@ impl Database {
     /// [`SqliteError`]; nothing may be read or written until a further call succeeds.
     pub fn roll_back(&mut self) -> Result<(), SqliteError> {
         self.is_open = false;
+        self.roll_backs = self.roll_backs.saturating_add(1);
         roll_back(&self.conn)
+    }
+
+    /// Returns a number that grows with each row that is written over this connection, and when a transaction is rolled
+    /// back.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.conn.total_changes().wrapping_add(self.roll_backs)
     }
 
     /// Empties the log with the reserved disk space, after a write failed perhaps because the disk is full.

@@ -156,7 +156,7 @@ impl Store {
             Ok(part)
         };
         let part = open().map_err(|_: io::Error| ErrorCode::IO)?;
-        Ok(Incoming::new(content, size, receiver, durable, PartFile(part)))
+        Ok(Incoming::new(content, size, receiver, durable, PartFile::new(part, self.sync_in)))
     }
 
     /// Stores the chunk list of content of which a part is durable, unless it is stored already.

@@ -369,7 +369,11 @@ impl<A: PhoneApp> Role for Phone<A> {
             }
         }
         link.data.streams = streams;
-        pumped
+        let (moved, again) = pumped?;
+        if let Some(at) = again {
+            tether.host.wake_by(at);
+        }
+        Ok(moved)
     }
 
     fn committed(tether: &mut Tether<Self>, now: Timestamp) -> Result<bool, TetherError> {

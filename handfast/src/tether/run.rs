@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::handle::{Answer, Call, Handle, Request, Step};
 use super::{Companion, CompanionApp, Phone, PhoneApp, Role, Store, Tether, TetherError, TetherEvent};
+use crate::content_files::SyncIn;
 use crate::driver::{Connector, HostDriver};
 
 /// The number of calls that may wait for the runner before a caller waits.
@@ -121,7 +122,9 @@ pub fn open_companion_with<A: CompanionApp>(
 }
 
 impl<R: Role> Runner<R> {
-    fn new(tether: Tether<R>, driver: HostDriver) -> Self {
+    fn new(mut tether: Tether<R>, driver: HostDriver) -> Self {
+        // While a disk writes, more is received.
+        tether.store.sync_in = SyncIn::Thread;
         let (sender, requests) = mpsc::channel(CALLS_MAX);
         Self { inner: Inner { tether, driver, requests, answers: Vec::new(), pairing: None }, sender }
     }

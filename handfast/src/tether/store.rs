@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::backend::{Backend, Buffered, TABLE};
 use super::{TetherError, keys};
 use crate::DeviceRole;
+use crate::content_files::SyncIn;
 use crate::sqlite::{self, Database, DeviceKey, SqliteError};
 
 /// The account's own values are wrapped like those of a link that nobody has.
@@ -27,6 +28,8 @@ pub struct Store {
     pub(super) entries: Buffered,
     key: Arc<DeviceKey>,
     pub(super) dir: PathBuf,
+    /// Where content that comes is made durable.
+    pub(super) sync_in: SyncIn,
     /// Content that was forgotten in the open transaction, whose files are to be removed.
     pub(super) removed: Vec<ContentId>,
     /// Locked for as long as this process uses the directory.
@@ -77,7 +80,14 @@ impl Store {
         sqlite::file::require_dir(&dir.join("content"))?;
         let key = Arc::new(DeviceKey::load_or_create(&dir.join("device.key"))?);
         let entries = Buffered::new(backend(Arc::clone(&key))?);
-        let mut store = Self { entries, key, dir: dir.to_owned(), removed: Vec::new(), _lock: lock };
+        let mut store = Self {
+            entries,
+            key,
+            dir: dir.to_owned(),
+            sync_in: SyncIn::Caller,
+            removed: Vec::new(),
+            _lock: lock,
+        };
         store.forget_ages()?;
         Ok(store)
     }

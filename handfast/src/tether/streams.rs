@@ -14,7 +14,7 @@ use handfast_session::{Endpoint, SendError, StreamEnd, StreamEvent, StreamInfo};
 use super::TetherError;
 use super::content::StreamMeta;
 use super::store::Store;
-use crate::content_files::{ContentFile, PartFile};
+use crate::content_files::{ContentFile, PartFile, SyncPace};
 use crate::host::Link;
 
 /// The most streams over which content comes or is sent at the same time, of those that this side opens.
@@ -50,6 +50,7 @@ pub(super) struct Streams {
     outgoing: BTreeMap<u64, Outgoing<ContentFile>>,
     /// What is still to be said of streams, by their ids.
     replies: Vec<(u64, Reply)>,
+    pace: SyncPace,
     moved: Vec<Moved>,
 }
 
@@ -206,13 +207,11 @@ impl Streams {
     ) {
         let Some(incoming) = self.incoming.get_mut(&id) else { return };
         match incoming.take(bytes) {
-            // The chunk list is stored only once it is complete, and may be longer than the first credit.
-            Ok(()) if incoming.list().is_none() => {
+            Ok(()) => {
                 let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
                 // A stream that has just ended wants nothing more.
                 let _ = endpoint.stream_buffered(now, id, end);
             }
-            Ok(()) => {}
             Err(code) => self.stop(id, code),
         }
     }
@@ -236,19 +235,38 @@ impl Streams {
         Ok(())
     }
 
-    /// Says what is to be said of streams, and makes durable what came over one of them, as far as the machine has
-    /// commits for it. Returns whether anything was done.
+    /// Says what is to be said of streams, and makes durable what came over them, as far as the machine has commits for
+    /// it. Returns whether anything was done, and when this is to be called again even if nothing happens.
     pub(super) fn pump<R: Role, L>(
         &mut self,
         store: &mut Store,
         now: Timestamp,
         link: &mut Link<R, L>,
-    ) -> Result<bool, TetherError> {
-        let replied = self.reply(now, link);
-        let behind = self.incoming.iter_mut().find(|(_, incoming)| incoming.is_behind());
-        let Some((&id, incoming)) = behind.filter(|_| !link.is_full()) else { return Ok(replied) };
-        let content = incoming.content();
-        let durable = match incoming.sync() {
+    ) -> Result<(bool, Option<Timestamp>), TetherError> {
+        let mut moved = self.reply(now, link);
+        let due = self.incoming.iter().filter(|(_, incoming)| self.pace.is_due(now, incoming));
+        let due: Vec<u64> = due.map(|(id, _)| *id).collect();
+        if due.is_empty() {
+            return Ok((moved, None));
+        }
+        for id in due {
+            if link.is_full() {
+                break;
+            }
+            if let Some(to) = self.sync(store, id)? {
+                let report = link.endpoint.stream_durable(now, id, to)?;
+                link.store(report);
+                moved = true;
+            }
+        }
+        let is_syncing = self.incoming.values().any(Incoming::is_syncing);
+        Ok((moved, Some(self.pace.done(now, is_syncing))))
+    }
+
+    /// Makes durable what came over a stream. Returns the offset to report, if there is one.
+    fn sync(&mut self, store: &mut Store, id: u64) -> Result<Option<u64>, TetherError> {
+        let Some(incoming) = self.incoming.get_mut(&id) else { return Ok(None) };
+        Ok(match incoming.sync() {
             Ok(Progress::Nothing) => None,
             Ok(Progress::Durable(to)) => {
                 store.keep_list(incoming)?;
@@ -256,20 +274,15 @@ impl Streams {
             }
             Ok(Progress::Whole(to)) => {
                 store.complete(incoming)?;
+                self.moved.push(Moved::Came(incoming.content()));
                 drop(self.incoming.remove(&id));
-                self.moved.push(Moved::Came(content));
                 Some(to)
             }
             Err(code) => {
                 self.stop(id, code);
                 None
             }
-        };
-        if let Some(to) = durable {
-            let report = link.endpoint.stream_durable(now, id, to)?;
-            link.store(report);
-        }
-        Ok(true)
+        })
     }
 
     fn reply<R: Role, L>(&mut self, now: Timestamp, link: &mut Link<R, L>) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use handfast::codec::ids::{CompanionId, ContentId, MailboxId};
+use handfast::content_files::SyncPace;
 use handfast::host::LinkOf;
 use handfast::session::{LinkState, LinkStatus, PhoneEndpoint, SyncEvent};
 use handfast::{ErrorCode, Timestamp};
@@ -31,6 +32,7 @@ pub struct LinkData {
     pub(super) opens_due: bool,
     /// When the next piece of partly received content is checked, which earlier streams have left.
     pub(super) check_due: Option<Timestamp>,
+    pub(super) pace: SyncPace,
     /// Streams that must be stopped with this code, as soon as the machine has room for a commit.
     pub(super) stops: VecDeque<(u64, ErrorCode)>,
     /// Puts that the phone has accepted and that the companion was not told of yet.
@@ -66,6 +68,7 @@ impl LinkData {
             transfers: BTreeMap::new(),
             opens_due: true,
             check_due: None,
+            pace: SyncPace::default(),
             stops: VecDeque::new(),
             accepts: VecDeque::new(),
             haves: VecDeque::new(),

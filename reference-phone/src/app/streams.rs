@@ -183,13 +183,11 @@ impl App {
                     return Ok(());
                 };
                 match upload.incoming.take(&bytes) {
-                    // The chunk list is stored only once it is complete, and may be longer than the first
-                    // credit. Its beginning is reported as buffered, so that the sender may continue.
-                    Ok(()) if upload.incoming.list().is_none() => {
+                    Ok(()) => {
                         let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+                        // A stream that has just ended wants nothing more.
                         let _ = link.endpoint.stream_buffered(now.mono, stream, end);
                     }
-                    Ok(()) => {}
                     Err(code) => self.stop(link, stream, code)?,
                 }
             }
@@ -338,48 +336,57 @@ impl App {
 
     /// Makes received content durable, and reports that to the companion.
     fn pump_uploads(&mut self, now: Now, link: &mut Link) -> Result<bool, StoreError> {
-        let id = link.id();
         let mut moved = self.check_parts(now, link)?;
-        let behind: Vec<u64> = link
-            .data
-            .transfers
-            .iter_mut()
-            .filter_map(|(stream, transfer)| transfer.as_upload().filter(|u| u.is_behind()).map(|_| *stream))
-            .collect();
-        for stream in behind {
+        let pace = link.data.pace;
+        let is_due =
+            |transfer: &mut Transfer| transfer.as_upload().is_some_and(|up| up.is_due(now.mono, &pace));
+        let due = link.data.transfers.iter_mut().filter_map(|(id, transfer)| is_due(transfer).then_some(*id));
+        let due: Vec<u64> = due.collect();
+        if due.is_empty() {
+            return Ok(moved);
+        }
+        for stream in due {
             // A file gets its final name only when the machine has room to report it.
             if link.is_full() {
-                return Ok(true);
+                moved = true;
+                break;
             }
-            let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
-                continue;
-            };
-            if let Some(list) = upload.list_to_store() {
-                self.store.put_part(id, list)?;
-                upload.list_is_stored();
-            }
-            match upload.sync(id, &self.media) {
-                Ok(Progress::Nothing) => continue,
-                Ok(Progress::Durable(offset)) => {
-                    if let Ok(commit) = link.endpoint.stream_durable(now.mono, stream, offset) {
-                        link.store(commit);
-                    }
-                }
-                Ok(Progress::Whole(len)) => {
-                    if let Some(list) = upload.incoming.list() {
-                        self.store.put_media(upload.content(), list)?;
-                        self.store.claim(id, upload.content(), now.wall_ms)?;
-                    }
-                    self.store.forget_part(id, upload.content())?;
-                    drop(link.data.transfers.remove(&stream));
-                    if let Ok(commit) = link.endpoint.stream_durable(now.mono, stream, len) {
-                        link.store(commit);
-                    }
-                }
-                Err(code) => self.stop(link, stream, code)?,
-            }
-            moved = true;
+            moved |= self.sync_upload(now, link, stream)?;
         }
+        let is_syncing =
+            |transfer: &mut Transfer| transfer.as_upload().is_some_and(|u| u.incoming.is_syncing());
+        let is_syncing = link.data.transfers.values_mut().any(is_syncing);
+        self.host.wake_by(link.data.pace.done(now.mono, is_syncing));
         Ok(moved)
+    }
+
+    /// Makes durable what came of an upload. Returns whether that happened, and not only began.
+    fn sync_upload(&mut self, now: Now, link: &mut Link, stream: u64) -> Result<bool, StoreError> {
+        let id = link.id();
+        let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
+            return Ok(false);
+        };
+        if let Some(list) = upload.list_to_store() {
+            self.store.put_part(id, list)?;
+            upload.list_is_stored();
+        }
+        let offset = match upload.sync(id, &self.media) {
+            Ok(Progress::Nothing) => return Ok(false),
+            Ok(Progress::Durable(offset)) => offset,
+            Ok(Progress::Whole(len)) => {
+                if let Some(list) = upload.incoming.list() {
+                    self.store.put_media(upload.content(), list)?;
+                    self.store.claim(id, upload.content(), now.wall_ms)?;
+                }
+                self.store.forget_part(id, upload.content())?;
+                drop(link.data.transfers.remove(&stream));
+                len
+            }
+            Err(code) => return self.stop(link, stream, code).map(|()| true),
+        };
+        if let Ok(commit) = link.endpoint.stream_durable(now.mono, stream, offset) {
+            link.store(commit);
+        }
+        Ok(true)
     }
 }

@@ -1,15 +1,13 @@
 //! Media streams: content that is sent to a companion or received from one.
 
-use std::fs::File;
-
-use handfast::ErrorCode;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::{ContentId, MailboxId};
 use handfast::codec::limits::MEDIA_LEN_MAX;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
-use handfast::content_files::{ContentFile, PartFile, file_code};
+use handfast::content_files::{ContentFile, PartFile, SyncPace, file_code};
 use handfast::media::{ChunkList, Incoming, MediaReceiver, Outgoing, Progress, check_offset};
 use handfast::session::StreamInfo;
+use handfast::{ErrorCode, Timestamp};
 use handfast_programs::PartCheck;
 
 use crate::store::{MediaRow, Store, StoreError};
@@ -159,9 +157,9 @@ impl Transfer {
 }
 
 impl Upload {
-    fn new(offered: PutMeta, file: File, receiver: MediaReceiver, durable: u64) -> Self {
+    fn new(offered: PutMeta, file: PartFile, receiver: MediaReceiver, durable: u64) -> Self {
         let PutMeta { content, size, .. } = offered;
-        let incoming = Incoming::new(content, Some(size), receiver, durable, PartFile(file));
+        let incoming = Incoming::new(content, Some(size), receiver, durable, file);
         Self { incoming, list_stored: durable > 0, offered, check: None }
     }
 
@@ -177,7 +175,7 @@ impl Upload {
         let receiver = MediaReceiver::new(content, from)?;
         if from == 0 {
             let file = media.create_part(Some(link), content).map_err(file_code)?;
-            return Ok(Self::new(offered, file, receiver, 0));
+            return Ok(Self::new(offered, PartFile::new(file, media.sync_in()), receiver, 0));
         }
         // Without the chunk list, the content before the offset cannot be checked.
         // req: STR-020
@@ -185,7 +183,11 @@ impl Upload {
         let file = media.resume_part(Some(link), content, from).map_err(|_| ErrorCode::OFFSET)?;
         let part = media.read_part(Some(link), content).map_err(|_| ErrorCode::OFFSET)?;
         let check = Some(PartCheck::new(part, list, from));
-        Ok(Self { check, list_stored: true, ..Self::new(offered, file, receiver, 0) })
+        Ok(Self {
+            check,
+            list_stored: true,
+            ..Self::new(offered, PartFile::new(file, media.sync_in()), receiver, 0)
+        })
     }
 
     /// Continues the upload of a stream, after the bytes that were reported as durable.
@@ -204,7 +206,7 @@ impl Upload {
             media.take_back(Some(link), content).map_err(file_code)?;
         }
         let file = media.resume_part(Some(link), content, len).map_err(file_code)?;
-        Ok(Self::new(offered, file, receiver, durable))
+        Ok(Self::new(offered, PartFile::new(file, media.sync_in()), receiver, durable))
     }
 
     /// Returns whether what earlier streams have received is still being checked.
@@ -248,9 +250,9 @@ impl Upload {
         self.offered.content
     }
 
-    /// Returns whether [`Upload::sync`] has anything to do.
-    pub(super) fn is_behind(&self) -> bool {
-        !self.is_checking() && self.incoming.is_behind()
+    /// Returns whether [`Upload::sync`] is to be called now.
+    pub(super) fn is_due(&self, now: Timestamp, pace: &SyncPace) -> bool {
+        !self.is_checking() && pace.is_due(now, &self.incoming)
     }
 
     /// Makes all bytes durable that arrived since the last call. If the content is complete, its file gets

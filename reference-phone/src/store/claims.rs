@@ -126,8 +126,10 @@ impl Store {
     ///
     /// [`StoreError::Sqlite`] if the read fails.
     pub fn oldest_claim(&self) -> Result<Option<u64>, StoreError> {
-        let mut query = self.conn.prepare_cached("SELECT min(since_ms) FROM claims")?;
-        Ok(query.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(unsql))
+        self.oldest_claim.get(&self.conn, || {
+            let mut query = self.conn.prepare_cached("SELECT min(since_ms) FROM claims")?;
+            Ok(query.query_row([], |row| row.get::<_, Option<i64>>(0))?.map(unsql))
+        })
     }
 
     fn drop_claims_where(

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use handfast::codec::frame::Collection;
 use handfast::codec::ids::{CommandKey, CompanionId, ContentId};
+use handfast::content_files::SyncIn;
 use handfast::host::{self, HostOf};
 use handfast::session::LinkState;
 use handfast::session::pairing::ShownCodes;
@@ -290,6 +291,11 @@ impl App {
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
         self.host.handle_timeout(now, rng);
         self.rotate(now, rng);
+    }
+
+    /// Makes content durable in threads of their own from now on, so that more is received meanwhile.
+    pub fn sync_in_threads(&mut self) {
+        self.store.media_mut().set_sync_in(SyncIn::Thread);
     }
 
     /// Returns the time at which [`App::handle_timeout`] must be called next.

@@ -63,6 +63,7 @@ pub fn run(
     let lock = DirLock::acquire(dir)?;
     let clock = Clock::start();
     let mut app = open(&lock, settings, clock)?;
+    app.sync_in_threads();
     match &mode {
         Mode::Pair { .. } => app.pair(clock.now(), &mut os_rng()?)?,
         Mode::Run { .. } if !app.is_linked() => {

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use handfast::host::Incomplete;
 use handfast::session::{Commit, CommitError};
-use handfast::sqlite::{Database, SqliteError};
+use handfast::sqlite::{Database, Remembered, SqliteError};
 use handfast_programs::wall_ms;
 use rusqlite::Connection;
 
@@ -118,6 +118,7 @@ pub struct Store {
     media: MediaDir,
     /// A function that returns the wall clock's time, in milliseconds since 1970.
     wall_ms: fn() -> u64,
+    has_queued: Remembered<bool>,
 }
 
 impl Store {
@@ -138,7 +139,7 @@ impl Store {
         wall_ms: fn() -> u64,
     ) -> Result<Self, StoreError> {
         schema::check(&mut conn)?;
-        Ok(Self { conn, dir: dir.to_path_buf(), media, wall_ms })
+        Ok(Self { conn, dir: dir.to_path_buf(), media, wall_ms, has_queued: Remembered::default() })
     }
 
     /// Returns whether a data directory contains a store.
@@ -151,6 +152,10 @@ impl Store {
     #[must_use]
     pub fn media(&self) -> &MediaDir {
         &self.media
+    }
+
+    pub(crate) fn media_mut(&mut self) -> &mut MediaDir {
+        &mut self.media
     }
 
     /// Returns the wall clock's time, in milliseconds since 1970. The clock may be wrong, so the time is for

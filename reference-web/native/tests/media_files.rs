@@ -11,13 +11,13 @@ use handfast_testkit::Clocked as _;
 use reference_web::app::AppEvent;
 use reference_web::store::Direction;
 
-/// A companion in the middle of fetching 3 MB.
+/// A companion in the middle of fetching 9 MB.
 fn fetching(seed: u64) -> (World, ContentId, Vec<u8>, PathBuf) {
     let mut world = World::live(seed);
     let bytes = large();
     let content = world.phone.has(bytes.clone());
     let out = world.get(content);
-    world.step_until(|w| offset(w, Direction::Get) > 500_000);
+    world.step_until(|w| offset(w, Direction::Get) > 1_500_000);
     (world, content, bytes, out)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use handfast::codec::ids::CommandKey;
 use handfast::codec::limits::{HISTORY_COUNT_MAX, PENDING_MAX};
+use handfast::content_files::SyncPace;
 use handfast::host::LinkOf;
 use handfast::session::{CompanionEndpoint, LinkStatus};
 use handfast::{ErrorCode, Timestamp};
@@ -32,6 +33,7 @@ pub struct LinkData {
     pub(super) running: BTreeMap<u64, Running>,
     /// The check of partly fetched content, which runs before the content's next stream is opened.
     pub(super) check: Option<Check>,
+    pub(super) pace: SyncPace,
     /// Requests for pages of older messages that were repeated because the page was made too early. Maps the
     /// key of the repeated command to the key of the first one.
     asked_again: BTreeMap<CommandKey, CommandKey>,
@@ -94,6 +96,7 @@ impl LinkData {
         Self {
             running: BTreeMap::new(),
             check: None,
+            pace: SyncPace::default(),
             asked_again: BTreeMap::new(),
             stops: Vec::new(),
             live: false,

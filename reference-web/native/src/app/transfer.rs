@@ -11,7 +11,7 @@ use bytes::Bytes;
 use handfast::codec::frame::OpenKind;
 use handfast::codec::ids::ContentId;
 use handfast::codec::stream_meta::{GetMeta, PutMeta};
-use handfast::media::{ChunkList, Progress};
+use handfast::media::{ChunkList, Incoming, Progress};
 use handfast::session::{SendError, StreamEnd, StreamEvent};
 use handfast::{ErrorCode, Timestamp};
 use handfast_messages::{Command, MediaDescriptor};
@@ -142,11 +142,17 @@ impl App {
         event: StreamEvent,
     ) -> Result<(), StoreError> {
         match event {
-            StreamEvent::Data { id, bytes, .. } => {
-                if let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id)
-                    && let Err(code) = get.take(&bytes)
-                {
-                    self.stop(&mut link.data, id, code)?;
+            StreamEvent::Data { id, offset, bytes } => {
+                let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id) else {
+                    return Ok(());
+                };
+                match get.take(&bytes) {
+                    Ok(()) => {
+                        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
+                        // A stream that has just ended wants nothing more.
+                        let _ = link.endpoint.stream_buffered(now, id, end);
+                    }
+                    Err(code) => self.stop(&mut link.data, id, code)?,
                 }
             }
             StreamEvent::Fin { id, hash } => {
@@ -264,7 +270,7 @@ impl App {
             moved = true;
         }
         moved |= self.sync_gets(now, link)?;
-        if link.data.opens_streams() {
+        if link.data.opens_streams() && self.store.has_queued_transfers()? {
             let mut sending = BTreeSet::new();
             for row in self.store.transfers_open()? {
                 // The files for a chat are sent one after another, so that they arrive in the order in which
@@ -344,24 +350,23 @@ impl App {
 
     /// Makes received content durable, and reports that to the phone.
     fn sync_gets(&mut self, now: Timestamp, link: &mut Link) -> Result<bool, StoreError> {
-        let behind: Vec<u64> = link
-            .data
-            .running
-            .iter()
-            .filter(|(_, running)| match &running.way {
-                Way::Get(get) => get.is_behind(),
-                Way::Put(_) => false,
-            })
-            .map(|(id, _)| *id)
-            .collect();
+        let gets = link.data.running.iter().filter_map(|(id, running)| Some((*id, running.as_get()?)));
+        let due = gets.filter(|(_, get)| link.data.pace.is_due(now, get));
+        let due: Vec<u64> = due.map(|(id, _)| id).collect();
+        if due.is_empty() {
+            return Ok(false);
+        }
         let mut moved = false;
-        for id in behind {
+        for id in due {
             // A file gets its final name only when the machine has room to report it.
             if link.is_full() {
-                return Ok(true);
+                moved = true;
+                break;
             }
             moved |= self.sync_get(now, link, id)?;
         }
+        let is_syncing = link.data.running.values().filter_map(Running::as_get).any(Incoming::is_syncing);
+        self.host.wake_by(link.data.pace.done(now, is_syncing));
         Ok(moved)
     }
 

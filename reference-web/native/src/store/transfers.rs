@@ -226,6 +226,17 @@ impl Store {
         self.transfers_where("state IN ('queued', 'open')")
     }
 
+    /// Returns whether a transfer waits for a stream.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_queued_transfers(&self) -> Result<bool, StoreError> {
+        self.has_queued.get(&self.conn, || {
+            let mut query = self.conn.prepare_cached("SELECT 1 FROM transfers WHERE state = 'queued'")?;
+            Ok(query.exists([])?)
+        })
+    }
+
     fn transfers_where(&self, filter: &str) -> Result<Vec<Transfer>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM transfers WHERE {filter} ORDER BY id");
         let mut query = self.conn.prepare_cached(&sql)?;

@@ -66,7 +66,7 @@ pub(crate) fn is_done(world: &World, direction: Direction) -> bool {
         .any(|e| matches!(e, AppEvent::Transfer { direction: d, done: true, .. } if *d == direction))
 }
 
-/// Three megabytes, no two chunks of which are the same.
+/// Nine megabytes, no two chunks of which are the same.
 pub(crate) fn large() -> Vec<u8> {
-    (0..3_000_000_u32).map(|n| n.to_be_bytes()[2] ^ n.to_be_bytes()[3]).collect()
+    (0..9_000_000_u32).map(|n| n.to_be_bytes().into_iter().fold(0, |byte, part| byte ^ part)).collect()
 }

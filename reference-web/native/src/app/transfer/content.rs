@@ -43,7 +43,7 @@ impl Way {
         };
         let len = base.saturating_add(durable.saturating_sub(list_len));
         let part = media.open_part(content, len).map_err(file_code)?;
-        let storage = PartAndList::new(part, list);
+        let storage = PartAndList::new(part, list, media.sync_in());
         Ok(Self::Get(Box::new(Incoming::new(content, None, receiver, durable, storage))))
     }
 }

@@ -2,7 +2,8 @@
 
 use handfast::Timestamp;
 use handfast::codec::limits::MEDIA_CHUNK_LEN;
-use handfast::media::list_len;
+use handfast::content_files::PartAndList;
+use handfast::media::{Incoming, list_len};
 use handfast_programs::PartCheck;
 
 use super::content::Way;
@@ -13,6 +14,15 @@ use crate::store::{Direction, Transfer, TransferState};
 pub(in crate::app) struct Running {
     pub(in crate::app::transfer) row: Transfer,
     pub(in crate::app::transfer) way: Way,
+}
+
+impl Running {
+    pub(in crate::app::transfer) fn as_get(&self) -> Option<&Incoming<PartAndList>> {
+        match &self.way {
+            Way::Get(get) => Some(get),
+            Way::Put(_) => None,
+        }
+    }
 }
 
 /// The check of a partly fetched file, before its stream is opened.
