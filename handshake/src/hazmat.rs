@@ -14,6 +14,7 @@ use rand_core::{TryCryptoRng, TryRng};
 
 use crate::error::HandshakeError;
 use crate::link::{require_distinct, require_unused};
+use crate::noise::aead::Aead;
 use crate::noise::{CipherState, HandshakeState};
 use crate::secret::CipherKey;
 
@@ -49,6 +50,20 @@ pub fn intermediates(state: &HandshakeState) -> Intermediates {
 #[must_use]
 pub fn cipher_state(k: [u8; 32], n: u64) -> CipherState {
     CipherState::at(CipherKey::from_bytes(k), n)
+}
+
+/// Encrypts in place with the AEAD of this build. Returns the tag; `None` for data beyond 256 GiB.
+#[must_use]
+pub fn seal(key: [u8; 32], nonce: [u8; 12], ad: &[u8], data: &mut [u8]) -> Option<[u8; 16]> {
+    let key = CipherKey::from_bytes(key);
+    Aead::new(&key).seal(&key, nonce, ad, data)
+}
+
+/// Decrypts in place with the AEAD of this build. Returns whether the tag is right.
+#[must_use]
+pub fn open(key: [u8; 32], nonce: [u8; 12], ad: &[u8], data: &mut [u8], tag: [u8; 16]) -> bool {
+    let key = CipherKey::from_bytes(key);
+    Aead::new(&key).open(&key, nonce, ad, data, tag)
 }
 
 /// Refuses keys of a link that equal each other or a key in `in_use`.

@@ -38,6 +38,7 @@
 //! let _again = state.read_message(b"too short");
 //! ```
 
+pub(crate) mod aead;
 mod cipher_state;
 mod handshake_state;
 mod pattern;

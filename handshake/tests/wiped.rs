@@ -8,13 +8,15 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::BytesMut;
 use handfast_codec::ids::AttachmentId;
 use handfast_codec::qr::QrOffer;
-use handfast_handshake::hazmat::ScriptedRng;
+use handfast_handshake::hazmat::{ScriptedRng, cipher_state};
 use handfast_handshake::identity::SigningKey;
 use handfast_handshake::noise::{HandshakeRole, HandshakeState, Keys, Pattern};
 use handfast_handshake::pairing::web::{Code, Message1Refused};
 use handfast_handshake::pairing::{Claims, PairingContext, phone};
+use handfast_handshake::record::Sealer;
 use handfast_handshake::secret::{DhSecret, Psk};
 
 const LEN: usize = 32;
@@ -117,6 +119,17 @@ fn the_keys_of_a_handshake_are_not_found_in_memory() {
     let (here, there) = (initiator.split().unwrap(), responder.split().unwrap());
     all_gone([5, 6, 7, 8, 9]);
     drop((here, there));
+}
+
+#[test]
+fn the_key_of_records_is_not_found_in_memory() {
+    let _alone = alone();
+    let mut sealer = Sealer::new(cipher_state(key(10), 0));
+    let mut record = BytesMut::from(&[0; 130][..]);
+    sealer.seal(&mut record).unwrap();
+    assert!(copies(10).0 > 0, "the search finds the key while it is used");
+    drop(sealer);
+    all_gone([10]);
 }
 
 fn context() -> PairingContext {

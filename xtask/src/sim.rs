@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Only the mutants with this text in their name.
     #[arg(long, requires = "mutants")]
     only: Option<String>,
+    /// With the AEAD of `ring`, as programs ship, instead of the default one.
+    #[arg(long, conflicts_with = "mutants")]
+    ring: bool,
     /// Prints everything that happens in one seed.
     #[arg(long)]
     trace: bool,
@@ -51,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.trace {
         words.push("--trace".to_owned());
     }
-    let program = build("release")?;
+    let program = build("release", options.ring)?;
     let status = command::program(&program, &words).status()?;
     let is_told = matches!(status.code(), Some(0 | 1));
     ensure!(is_told, "handfast-sim ended with {status}");
@@ -69,7 +72,7 @@ const FRESH: u64 = 64;
 /// # Errors
 /// It does not build, or an invariant was broken.
 pub(crate) fn check() -> Result<()> {
-    let program = build("dev")?;
+    let program = build("dev", false)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let fresh = 1_000_000 + since.as_secs();
     for seeds in [FIXED.to_owned(), format!("{fresh}..{}", fresh + FRESH)] {
@@ -80,9 +83,10 @@ pub(crate) fn check() -> Result<()> {
 
 /// Builds the simulator with a profile of Cargo's; in `dev`, most of it is built by the tests already, and sums are
 /// checked for overflow.
-fn build(profile: &str) -> Result<PathBuf> {
+fn build(profile: &str, ring: bool) -> Result<PathBuf> {
     let words = ["build", "--locked", "--profile", profile, "--package", "handfast-sim"];
-    command::run(command::cargo(words).env(command::TEST_BUILD, "1"))?;
+    let feature: &[&str] = if ring { &["--features", "ring"] } else { &[] };
+    command::run(command::cargo(words).args(feature).env(command::TEST_BUILD, "1"))?;
     let folder = if profile == "dev" { "debug" } else { profile };
     Ok(workspace::target().join(folder).join("handfast-sim"))
 }

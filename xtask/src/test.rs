@@ -229,6 +229,10 @@ fn steps(options: &Options) -> Result<Vec<Step>> {
     steps.extend(groups.iter().map(document));
     let passed = faults::Passed::default();
     steps.extend(groups.iter().enumerate().map(|(at, group)| test(group, groups.get(at + 1), &passed)));
+    steps.push(Step::cargo(
+        "handshake with the default AEAD",
+        words("test --locked --package handfast-handshake"),
+    ));
     steps.push(Step::new("the tests that FAULTS.md names have run", move || passed.check()));
     steps.push(Step::new("the inner crates build for a target without std", inner::bare_metal));
     steps.push(Step::new(PROGRAMS, || build::keep().map(|()| Done::Passed)));

@@ -3,10 +3,9 @@
 use core::fmt;
 
 use bytes::BytesMut;
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{ChaCha20Poly1305, KeyInit};
 use handfast_codec::limits::TAG_LEN;
 
+use super::aead::Aead;
 use crate::error::HandshakeError;
 use crate::secret::CipherKey;
 
@@ -49,6 +48,7 @@ impl Counter {
 /// A key `k` with its counter `n`. Noise's empty key is an absent `CipherState` here.
 pub struct CipherState {
     k: CipherKey,
+    aead: Aead,
     n: Counter,
     #[cfg(feature = "key-log")]
     origin: Option<crate::key_log::Origin>,
@@ -62,6 +62,7 @@ impl CipherState {
 
     fn starting(k: CipherKey, n: u64) -> Self {
         Self {
+            aead: Aead::new(&k),
             k,
             n: Counter(n),
             #[cfg(feature = "key-log")]
@@ -106,11 +107,8 @@ impl CipherState {
         // req: CHN-005
         let n = self.n.take()?;
         // The AEAD fails only for data beyond 256 GiB, and nothing that long is ever passed.
-        let tag = self
-            .aead()
-            .encrypt_inout_detached(&nonce(n).into(), ad, data.into())
-            .map_err(|_| HandshakeError::MessageTooLong)?;
-        Ok(Tag(tag.into()))
+        let tag = self.aead.seal(&self.k, nonce(n), ad, data).ok_or(HandshakeError::MessageTooLong)?;
+        Ok(Tag(tag))
     }
 
     /// Decrypts `data` in place. The counter advances only when the tag is valid.
@@ -118,12 +116,12 @@ impl CipherState {
     /// # Errors
     ///
     /// [`HandshakeError::NonceExhausted`] once the counter is 2^64-1, [`HandshakeError::Decrypt`] if the tag is
-    /// wrong; `data` is then still ciphertext.
+    /// wrong; `data` is then unspecified, and no plaintext.
     pub fn decrypt(&mut self, ad: &[u8], data: &mut [u8], tag: &Tag) -> Result<(), HandshakeError> {
         let n = self.n.peek()?;
-        self.aead()
-            .decrypt_inout_detached(&nonce(n).into(), ad, data.into(), &tag.0.into())
-            .map_err(|_| HandshakeError::Decrypt)?;
+        if !self.aead.open(&self.k, nonce(n), ad, data, tag.0) {
+            return Err(HandshakeError::Decrypt);
+        }
         let _ = self.n.take()?;
         Ok(())
     }
@@ -151,11 +149,6 @@ impl CipherState {
         self.decrypt(ad, data, &tag)?;
         buf.truncate(len);
         Ok(())
-    }
-
-    fn aead(&self) -> ChaCha20Poly1305 {
-        // req: CHN-008
-        ChaCha20Poly1305::new(self.k.expose().into())
     }
 }
 
@@ -201,18 +194,20 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_tag_leaves_ciphertext_and_counter() {
+    fn a_wrong_tag_shows_no_plaintext_and_leaves_the_counter() {
         let mut data = *b"data";
         let tag = at(0).encrypt(b"ad", &mut data).expect("seals");
-        let sealed = data;
         let mut receiver = at(0);
         for bit in 0..128_usize {
-            let mut wrong = tag;
+            let (mut wrong, mut refused) = (tag, data);
             wrong.0[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(receiver.decrypt(b"ad", &mut data, &wrong), Err(HandshakeError::Decrypt));
+            assert_eq!(receiver.decrypt(b"ad", &mut refused, &wrong), Err(HandshakeError::Decrypt));
+            assert_ne!(&refused, b"data");
         }
-        assert_eq!(receiver.decrypt(b"other", &mut data, &tag), Err(HandshakeError::Decrypt));
-        assert_eq!((data, receiver.n()), (sealed, 0));
+        let mut refused = data;
+        assert_eq!(receiver.decrypt(b"other", &mut refused, &tag), Err(HandshakeError::Decrypt));
+        assert_ne!(&refused, b"data");
+        assert_eq!(receiver.n(), 0);
         receiver.decrypt(b"ad", &mut data, &tag).expect("still opens");
         assert_eq!((&data, receiver.n()), (b"data", 1));
     }
