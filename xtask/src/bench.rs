@@ -12,12 +12,15 @@ use crate::{command, workspace};
 /// The file in the repository that `--write` makes.
 const FILE: &str = "BENCHMARKS.md";
 const PACKAGE: &str = "handfast-bench";
+/// What a reader of the table should know, by hand.
+const MISSES: &str = include_str!("../../bench/misses.md");
 
 /// What to measure.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Options {
-    /// The page in Chromium, memory of the machines, or whether times depend on secrets, in place of the table.
-    #[arg(value_parser = ["page", "memory", "timing"])]
+    /// In place of the table: only its rows of whole programs, the page in Chromium, memory of the machines, or whether
+    /// times depend on secrets.
+    #[arg(value_parser = ["programs", "page", "memory", "timing"])]
     what: Option<String>,
     /// Prints the table as JSON, a row a line.
     #[arg(long)]
@@ -35,10 +38,10 @@ pub(crate) fn run(options: &Options, page: fn() -> Result<bool>) -> Result<bool>
     if options.what.as_deref() == Some("page") {
         return handfast_e2e::browser::bench::run(page);
     }
-    let mut build = command::cargo(["build", "--locked", "--release", "--package", PACKAGE]);
-    command::run(build.env(command::TEST_BUILD, "1"))?;
+    build(&[])?;
     let program = |name: &str| workspace::target().join("release").join(name);
     match options.what.as_deref() {
+        Some("programs") => print(options, &bench::programs(&program(PACKAGE))?).map(|()| true),
         Some("memory") => command::run(&mut Command::new(program("handfast-memory"))).map(|()| true),
         Some(_) => command::run(Command::new(program(PACKAGE)).arg("timing")).map(|()| true),
         None => table(options, &program(PACKAGE)).map(|()| true),
@@ -46,21 +49,38 @@ pub(crate) fn run(options: &Options, page: fn() -> Result<bool>) -> Result<bool>
 }
 
 fn table(options: &Options, peer: &Path) -> Result<()> {
-    let mut rows: Vec<Row> = Vec::new();
-    for line in command::output(Command::new(peer).arg("rows"))?.lines() {
-        rows.push(serde_json::from_str(line).with_context(|| format!("no row: {line}"))?);
-    }
+    let mut rows = measured(peer, "rows")?;
+    // The same records with the AEAD of programs, which is another build.
+    build(&["--features", "ring"])?;
+    rows.extend(measured(peer, "records")?);
     rows.extend(bench::programs(peer)?);
-    if options.json {
-        for row in &rows {
-            println!("{}", serde_json::to_string(row)?);
-        }
-    } else {
-        print!("{}", markdown(&rows));
-    }
+    print(options, &rows)?;
     if options.write {
         std::fs::write(workspace::root().join(FILE), page(&rows)?)
             .with_context(|| format!("{FILE} cannot be written"))?;
+    }
+    Ok(())
+}
+
+/// The rows that the program of small functions prints.
+fn measured(program: &Path, what: &str) -> Result<Vec<Row>> {
+    let printed = command::output(Command::new(program).arg(what))?;
+    let row = |line| serde_json::from_str(line).with_context(|| format!("no row: {line}"));
+    printed.lines().map(row).collect()
+}
+
+fn build(features: &[&str]) -> Result<()> {
+    let mut build = command::cargo(["build", "--locked", "--release", "--package", PACKAGE]);
+    command::run(build.args(features).env(command::TEST_BUILD, "1"))
+}
+
+fn print(options: &Options, rows: &[Row]) -> Result<()> {
+    if options.json {
+        for row in rows {
+            println!("{}", serde_json::to_string(row)?);
+        }
+    } else {
+        print!("{}", markdown(rows));
     }
     Ok(())
 }
@@ -70,7 +90,7 @@ fn page(rows: &[Row]) -> Result<String> {
     let date = command::output(Command::new("date").arg("+%Y-%m-%d"))?;
     Ok(format!(
         "# Benchmarks\n\nMade by `cargo xtask bench --write` on {}, on {}. Figures depend on the machine; what counts is the ratio to a peer that was\n\
-         measured in the same run, in turns, of which the median counts.\n\n{}",
+         measured in the same run, in turns, of which the median counts.\n\n{}{MISSES}",
         date.trim(),
         machine()?,
         markdown(rows)

@@ -34,29 +34,33 @@ const AGAINST: &str = "bare tokio-tungstenite forwarder: no crypto, no disk, bat
 /// Measures both ways.
 pub(super) fn measure(programs: &Programs, peer: &Path, root: &Path) -> Result<Vec<Row>> {
     let mut world = linked(programs, root)?;
-    let (mut down, mut up, mut bare) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut down_cpu, mut up_cpu) = (Vec::new(), Vec::new());
+    let (mut down, mut up, mut bare, mut disk) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for turn in 0..TURNS {
         bare.push(forwarded(peer, &world.keeper, root)?);
-        let taken = sent_by_phone(&mut world, &file(root, &format!("down-{turn}"))?)?;
-        down.push(taken.seconds);
-        down_cpu.push(taken.processor);
-        let taken = sent_by_companion(&mut world, &file(root, &format!("up-{turn}"))?)?;
-        up.push(taken.seconds);
-        up_cpu.push(taken.processor);
+        disk.push(stored(root)?);
+        down.push(sent_by_phone(&mut world, &file(root, &format!("down-{turn}"))?)?);
+        up.push(sent_by_companion(&mut world, &file(root, &format!("up-{turn}"))?)?);
     }
     world.end_all();
-    let bare = rate(median(bare));
-    let row = |what: &str, seconds: Vec<f64>, processor: Vec<f64>| Row {
-        what: format!("{} MiB {what}, native", FILE_LEN >> 20),
-        against: AGAINST.to_owned(),
-        unit: "MB/s".to_owned(),
-        ours: rate(median(seconds)),
-        peer: bare,
-        target: Some(TARGET),
-        note: format!("{:.1} s of processor time in relay, phone and companion", median(processor)),
+    let (bare, disk) = (rate(median(bare)), rate(median(disk)));
+    let row = |what: &str, taken: &[Taken]| {
+        let of = |one: fn(&Taken) -> f64| median(taken.iter().map(one).collect());
+        Row {
+            what: format!("{} MiB {what}, native, until they are on its disk", FILE_LEN >> 20),
+            against: AGAINST.to_owned(),
+            unit: "MB/s".to_owned(),
+            ours: rate(of(|taken| taken.seconds)),
+            peer: bare,
+            target: Some(TARGET),
+            note: format!(
+                "{:.1} s of processor time in the relay, {:.1} in the phone, {:.1} in the companion; writing and syncing as much alone: {disk:.0} MB/s",
+                of(|taken| taken.processor[0]),
+                of(|taken| taken.processor[1]),
+                of(|taken| taken.processor[2]),
+            ),
+        }
     };
-    Ok(vec![row("from phone to companion", down, down_cpu), row("from companion to phone", up, up_cpu)])
+    Ok(vec![row("from phone to companion", &down), row("from companion to phone", &up)])
 }
 
 /// Starts the programs without a log, and links phone and companion.
@@ -80,10 +84,10 @@ fn content(world: &World, name: &str) -> Result<Option<String>> {
     Ok(row.and_then(|row| row["content"].as_str()).map(str::to_owned))
 }
 
-/// How long a transfer took, and the processor time of all programs together, in seconds.
+/// How long a transfer took, and the processor time of relay, phone and companion, in seconds.
 struct Taken {
     seconds: f64,
-    processor: f64,
+    processor: [f64; 3],
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the size of a file")]
@@ -105,14 +109,17 @@ fn file(root: &Path, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The companion asks for a file of the phone, until it lies where its user wants it.
+/// The companion asks for a file of the phone, until the stream has brought all of it.
 fn sent_by_phone(world: &mut World, path: &Path) -> Result<Taken> {
     let name = path.file_name().and_then(|name| name.to_str()).context("a file without a name")?;
     let _ = world.phone.ask(&json!({"verb": "attach", "chat": CHAT, "file": path}))?;
     let content = until("the companion to see the file", LIMIT, || content(world, name))?;
     let out = path.with_extension("out");
-    let taken = timed(world, "get", |world| {
-        world.web.ask(&json!({"verb": "get", "content": content, "out": out})).map(drop)
+    let get = json!({"verb": "get", "content": content, "out": out});
+    let taken = timed(world, "get", &get, |event| event["offset"] == event["size"])?;
+    until("the file to lie where its user wants it", LIMIT, || {
+        let is_there = std::fs::metadata(&out).is_ok_and(|found| found.len() == FILE_LEN as u64);
+        Ok(is_there.then_some(()))
     })?;
     std::fs::remove_file(out)?;
     std::fs::remove_file(path)?;
@@ -121,25 +128,41 @@ fn sent_by_phone(world: &mut World, path: &Path) -> Result<Taken> {
 
 /// The companion sends a file, until the phone has all of it on its disk.
 fn sent_by_companion(world: &mut World, path: &Path) -> Result<Taken> {
-    let taken = timed(world, "put", |world| {
-        world.web.ask(&json!({"verb": "attach", "chat": CHAT, "file": path})).map(drop)
-    })?;
+    let put = json!({"verb": "attach", "chat": CHAT, "file": path});
+    let taken = timed(world, "put", &put, |event| event["done"] == true)?;
     std::fs::remove_file(path)?;
     Ok(taken)
 }
 
-/// Asks, and waits until the companion says that the transfer of this direction is done.
-fn timed(world: &mut World, direction: &str, ask: impl FnOnce(&World) -> Result<()>) -> Result<Taken> {
+/// Asks, and measures from the answer, before which files are copied in, until the companion says that the stream of this
+/// direction is over, after which they are copied out.
+fn timed(world: &mut World, direction: &str, ask: &Value, is_over: fn(&Value) -> bool) -> Result<Taken> {
     let pids = [world.relay.pid()?, world.phone.pid()?, world.web.pid()?];
-    let processor = || -> Result<f64> { pids.iter().map(|&pid| cpu::seconds(pid)).sum() };
-    let (mark, before, start) = (world.web.process()?.mark(), processor()?, Instant::now());
-    ask(world)?;
+    let processor = || -> Result<[f64; 3]> {
+        Ok([cpu::seconds(pids[0])?, cpu::seconds(pids[1])?, cpu::seconds(pids[2])?])
+    };
+    let mark = world.web.process()?.mark();
+    let _ = world.web.ask(ask)?;
+    let (before, start) = (processor()?, Instant::now());
     let is_done = |event: &Value| {
-        (event["event"] == "transfer" && event["direction"] == direction && event["done"] == true)
-            .then_some(())
+        (event["event"] == "transfer" && event["direction"] == direction && is_over(event)).then_some(())
     };
     world.web.process()?.wait(mark, &format!("a {direction} to be done"), LIMIT, is_done)?;
-    Ok(Taken { seconds: start.elapsed().as_secs_f64(), processor: processor()? - before })
+    let (seconds, after) = (start.elapsed().as_secs_f64(), processor()?);
+    Ok(Taken { seconds, processor: std::array::from_fn(|at| after[at] - before[at]) })
+}
+
+/// How long it takes to write as many bytes into a file and to sync it, in blocks as they come over a stream.
+fn stored(root: &Path) -> Result<f64> {
+    let (path, block) = (root.join("stored"), random::hex(MESSAGE_LEN / 2)?.into_bytes());
+    let (mut out, start) = (File::create(&path)?, Instant::now());
+    for _ in 0..FILE_LEN / block.len() {
+        out.write_all(&block)?;
+    }
+    out.sync_all()?;
+    let seconds = start.elapsed().as_secs_f64();
+    std::fs::remove_file(path)?;
+    Ok(seconds)
 }
 
 /// The same bytes from one program to another through a bare forwarder. Returns the seconds.
