@@ -249,6 +249,7 @@ impl Streams {
         if due.is_empty() {
             return Ok((moved, None));
         }
+        let replies = self.replies.len();
         for id in due {
             if link.is_full() {
                 break;
@@ -259,6 +260,8 @@ impl Streams {
                 moved = true;
             }
         }
+        // One that could not be made durable is stopped in this round.
+        moved |= self.replies.len() > replies;
         let is_syncing = self.incoming.values().any(Incoming::is_syncing);
         Ok((moved, Some(self.pace.done(now, is_syncing))))
     }
