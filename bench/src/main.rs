@@ -11,6 +11,7 @@ mod wire;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use handfast_e2e::bench::Row;
 
 /// Figures of Handfast beside those of peers
 #[derive(Parser)]
@@ -56,18 +57,8 @@ enum Task {
 
 fn main() -> Result<()> {
     match Arguments::parse().task {
-        Task::Rows => {
-            for row in handshakes::rows().into_iter().chain(records::rows()) {
-                println!("{}", serde_json::to_string(&row)?);
-            }
-            Ok(())
-        }
-        Task::Records => {
-            for row in records::rows() {
-                println!("{}", serde_json::to_string(&row)?);
-            }
-            Ok(())
-        }
+        Task::Rows => print(handshakes::rows().into_iter().chain(records::rows())),
+        Task::Records => print(records::rows()),
         Task::Timing => {
             timing::compare();
             Ok(())
@@ -76,4 +67,11 @@ fn main() -> Result<()> {
         Task::Send { address, bytes, len } => wire::send(&address, bytes, len),
         Task::Receive { address, bytes } => wire::receive(&address, bytes),
     }
+}
+
+fn print(rows: impl IntoIterator<Item = Row>) -> Result<()> {
+    for row in rows {
+        println!("{}", serde_json::to_string(&row)?);
+    }
+    Ok(())
 }

@@ -83,14 +83,15 @@ const WRITE_LEN: usize = 262_144;
 #[derive(Debug)]
 pub struct PartFile {
     part: Blocks,
-    disk: Disk,
+    sync: FileSync,
 }
 
 impl PartFile {
     /// Takes a file whose position is at its next byte to write.
     #[must_use]
     pub fn new(part: File, place: SyncIn) -> Self {
-        Self { part: Blocks::default(), disk: Disk::new(vec![part], place) }
+        let part = Arc::new(part);
+        Self { sync: FileSync::new(vec![Arc::clone(&part)], place), part: Blocks::new(part) }
     }
 }
 
@@ -102,14 +103,14 @@ impl Storage for PartFile {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
-        self.part.write(PART, bytes, &self.disk)
+        self.part.write(bytes)
     }
 
     fn sync(&mut self) -> Result<Synced, ErrorCode> {
-        if !self.disk.is_syncing() {
-            self.part.flush(PART, &self.disk)?;
+        if !self.sync.is_running() {
+            self.part.flush()?;
         }
-        self.disk.sync()
+        self.sync.poll()
     }
 }
 
@@ -119,16 +120,17 @@ impl Storage for PartFile {
 pub struct PartAndList {
     part: Blocks,
     list: Option<Blocks>,
-    disk: Disk,
+    sync: FileSync,
 }
 
 impl PartAndList {
     /// Creates the pair of files. The position of each is at its next byte to write.
     #[must_use]
     pub fn new(part: File, list: Option<File>, place: SyncIn) -> Self {
-        let blocks = list.is_some().then(Blocks::default);
-        let files = [Some(part), list].into_iter().flatten().collect();
-        Self { part: Blocks::default(), list: blocks, disk: Disk::new(files, place) }
+        let (part, list) = (Arc::new(part), list.map(Arc::new));
+        // The list comes first: content without its list is of no use.
+        let files = list.iter().chain([&part]).map(Arc::clone).collect();
+        Self { part: Blocks::new(part), list: list.map(Blocks::new), sync: FileSync::new(files, place) }
     }
 }
 
@@ -136,36 +138,37 @@ impl Storage for PartAndList {
     const KEEPS_LIST: bool = true;
 
     fn write_list(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
-        self.list.as_mut().map_or(Ok(()), |list| list.write(LIST, bytes, &self.disk))
+        self.list.as_mut().map_or(Ok(()), |list| list.write(bytes))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
-        self.part.write(PART, bytes, &self.disk)
+        self.part.write(bytes)
     }
 
     fn sync(&mut self) -> Result<Synced, ErrorCode> {
-        if !self.disk.is_syncing() {
-            self.list.as_mut().map_or(Ok(()), |list| list.flush(LIST, &self.disk))?;
-            self.part.flush(PART, &self.disk)?;
+        if !self.sync.is_running() {
+            self.list.as_mut().map_or(Ok(()), Blocks::flush)?;
+            self.part.flush()?;
         }
-        self.disk.sync()
+        self.sync.poll()
     }
 }
 
-/// Which of the files of a [`Disk`] it is.
-const PART: usize = 0;
-const LIST: usize = 1;
-
-/// Bytes of a file that are written in blocks of [`WRITE_LEN`].
-#[derive(Debug, Default)]
+/// A file that is written in blocks of [`WRITE_LEN`].
+#[derive(Debug)]
 struct Blocks {
+    file: Arc<File>,
     buffer: Vec<u8>,
     /// How much of the current block was written before it was full, to sync it.
     written: usize,
 }
 
 impl Blocks {
-    fn write(&mut self, file: usize, mut bytes: &[u8], disk: &Disk) -> Result<(), ErrorCode> {
+    const fn new(file: Arc<File>) -> Self {
+        Self { file, buffer: Vec::new(), written: 0 }
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), ErrorCode> {
         while !bytes.is_empty() {
             let room = WRITE_LEN.saturating_sub(self.written).saturating_sub(self.buffer.len());
             let (now, later) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
@@ -174,7 +177,7 @@ impl Blocks {
             }
             self.buffer.extend_from_slice(now);
             if now.len() == room {
-                self.flush(file, disk)?;
+                self.flush()?;
                 self.written = 0;
             }
             bytes = later;
@@ -182,63 +185,58 @@ impl Blocks {
         Ok(())
     }
 
-    fn flush(&mut self, file: usize, disk: &Disk) -> Result<(), ErrorCode> {
+    fn flush(&mut self) -> Result<(), ErrorCode> {
         self.written = self.written.saturating_add(self.buffer.len());
-        let written = disk.write(file, &self.buffer);
+        // The disk may become full during the put.
+        // req: STR-032
+        let written = self.file.as_ref().write_all(&self.buffer).map_err(|error| code(&error));
         self.buffer.clear();
         written
     }
 }
 
-/// Some files that are written here, and synced together, here or in a thread. Dropping them waits for the sync that is
-/// under way: then nobody has the files open.
+/// The sync of some files, one after another, here or in a thread. Dropping it waits for one that is under way: then
+/// nobody has the files open.
 #[derive(Debug)]
-struct Disk {
-    files: Arc<Vec<File>>,
-    syncs_in: SyncIn,
-    syncing: Option<JoinHandle<Result<(), ErrorCode>>>,
+struct FileSync {
+    files: Vec<Arc<File>>,
+    place: SyncIn,
+    running: Option<JoinHandle<Result<(), ErrorCode>>>,
 }
 
-impl Disk {
-    fn new(files: Vec<File>, syncs_in: SyncIn) -> Self {
-        Self { files: Arc::new(files), syncs_in, syncing: None }
+impl FileSync {
+    const fn new(files: Vec<Arc<File>>, place: SyncIn) -> Self {
+        Self { files, place, running: None }
     }
 
-    fn write(&self, file: usize, block: &[u8]) -> Result<(), ErrorCode> {
-        let mut file = self.files.get(file).ok_or(ErrorCode::IO)?;
-        // The disk may become full during the put.
-        // req: STR-032
-        file.write_all(block).map_err(|error| code(&error))
-    }
-
-    const fn is_syncing(&self) -> bool {
-        self.syncing.is_some()
+    const fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     /// Syncs all that was written before the first of the calls that return [`Synced::NotYet`].
-    fn sync(&mut self) -> Result<Synced, ErrorCode> {
-        if self.syncing.is_none() {
-            let files = Arc::clone(&self.files);
-            // The list comes first: content without its list is of no use.
-            let all = move || files.iter().rev().try_for_each(file::sync).map_err(|error| code(&error));
-            if self.syncs_in == SyncIn::Caller {
+    fn poll(&mut self) -> Result<Synced, ErrorCode> {
+        if self.running.is_none() {
+            let files = self.files.clone();
+            let all =
+                move || files.iter().try_for_each(|file| file::sync(file)).map_err(|error| code(&error));
+            if self.place == SyncIn::Caller {
                 return all().map(|()| Synced::Yes);
             }
             let thread = Builder::new().name("sync".into()).spawn(all);
-            self.syncing = Some(thread.map_err(|error| code(&error))?);
+            self.running = Some(thread.map_err(|error| code(&error))?);
         }
-        match self.syncing.take_if(|syncing| syncing.is_finished()) {
+        match self.running.take_if(|running| running.is_finished()) {
             None => Ok(Synced::NotYet),
-            Some(syncing) => syncing.join().map_err(|_| ErrorCode::IO)?.map(|()| Synced::Yes),
+            Some(running) => running.join().map_err(|_| ErrorCode::IO)?.map(|()| Synced::Yes),
         }
     }
 }
 
-impl Drop for Disk {
+impl Drop for FileSync {
     fn drop(&mut self) {
-        if let Some(syncing) = self.syncing.take() {
+        if let Some(running) = self.running.take() {
             // Nobody asks any more whether it succeeded.
-            let _ = syncing.join();
+            let _ = running.join();
         }
     }
 }

@@ -211,8 +211,6 @@ pub struct Host<R: Role, L, A, E> {
     is_incomplete: bool,
     /// The pause after a failure of the store. During the pause the host has no machines.
     backoff: StoreBackoff,
-    /// When the application wants a round even if nothing happens.
-    wake: Option<Timestamp>,
     #[cfg(feature = "testing")]
     pub(crate) faults: faults::Faults,
 }
@@ -230,7 +228,6 @@ impl<R: Role, L, A, E> Default for Host<R, L, A, E> {
             stored: false,
             is_incomplete: false,
             backoff: StoreBackoff::default(),
-            wake: None,
             #[cfg(feature = "testing")]
             faults: faults::Faults::default(),
         }
@@ -241,11 +238,6 @@ impl<R: Role, L, A, E> Host<R, L, A, E> {
     /// Queues an event for the user. The event is returned once all writes made before it are durable.
     pub fn event(&mut self, event: E) {
         self.out.push_back(Output::Event(event));
-    }
-
-    /// Asks for a round at this time, or earlier if an earlier one was asked for. One asks again in that round.
-    pub fn wake_by(&mut self, at: Timestamp) {
-        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
     }
 
     /// Notes that a call of the application failed halfway through its writes. The next round stores nothing,
@@ -414,9 +406,11 @@ impl<R: Role, L, A, E> Host<R, L, A, E> {
     /// Lets every machine act whose deadline has passed. Call it at [`Host::deadline`]; an earlier or later
     /// call is allowed.
     pub fn handle_timeout(&mut self, now: Timestamp, rng: &mut dyn CryptoRng) {
-        let _ = self.wake.take_if(|wake| *wake <= now);
-        for link in self.links.values_mut().filter(|link| link.port.is_due(now)) {
-            link.endpoint.handle_timeout(now, rng);
+        for link in self.links.values_mut() {
+            let _ = link.wake.take_if(|wake| *wake <= now);
+            if link.port.is_due(now) {
+                link.endpoint.handle_timeout(now, rng);
+            }
         }
         for attempt in self.attempts.values_mut().filter(|attempt| attempt.port.is_due(now)) {
             attempt.pairing.handle_timeout(now);
@@ -431,12 +425,12 @@ impl<R: Role, L, A, E> Host<R, L, A, E> {
     }
 
     /// Returns the time at which [`Host::handle_timeout`] and [`settle`] must be called next. Of the application's own
-    /// deadlines, that of [`Host::wake_by`] is included.
+    /// deadlines, those of [`Link::wake_by`] are included.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let links = self.links.values().filter_map(|link| link.port.deadline);
+        let links = self.links.values().flat_map(|link| [link.port.deadline, link.wake]).flatten();
         let attempts = self.attempts.values().filter_map(|attempt| attempt.port.deadline);
-        links.chain(attempts).chain(self.backoff.until()).chain(self.wake).min()
+        links.chain(attempts).chain(self.backoff.until()).min()
     }
 
     /// Removes all machines and closes their sockets, because a transaction failed. Returns what was removed,

@@ -65,7 +65,9 @@ pub struct Incoming<S> {
     size: Option<u64>,
     receiver: MediaReceiver,
     storage: S,
-    /// How many bytes of the chunk list have arrived.
+    /// How many bytes of the stream have arrived.
+    arrived: u64,
+    /// How many of them belong to the chunk list.
     list_came: u64,
     /// How many bytes of the stream may be reported as durable once they are synced.
     checked: u64,
@@ -90,7 +92,18 @@ impl<S: Storage> Incoming<S> {
     ) -> Self {
         let (checked, reported) = (durable, durable);
         let list_came = receiver.list().map_or(durable, ChunkList::encoded_len);
-        Self { content, size, receiver, storage, list_came, checked, reported, fin: None, syncing: None }
+        Self {
+            content,
+            size,
+            receiver,
+            storage,
+            arrived: durable,
+            list_came,
+            checked,
+            reported,
+            fin: None,
+            syncing: None,
+        }
     }
 
     /// Returns the content's id.
@@ -109,6 +122,12 @@ impl<S: Storage> Incoming<S> {
     #[must_use]
     pub fn list(&self) -> Option<&ChunkList> {
         self.receiver.list()
+    }
+
+    /// Returns how many bytes of the stream have arrived.
+    #[must_use]
+    pub const fn arrived(&self) -> u64 {
+        self.arrived
     }
 
     /// Returns how many bytes of the stream are checked. They are durable after the next sync.
@@ -134,6 +153,7 @@ impl<S: Storage> Incoming<S> {
     /// match the content, `TOO_LARGE`, `OFFSET` for bytes after the end, or the storage's error.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
         let taken = self.receiver.take(bytes)?;
+        self.arrived = self.arrived.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let at = bytes.len().saturating_sub(taken.content);
         let (list, content) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
         if !list.is_empty() {

@@ -102,9 +102,7 @@ pub struct QueuedIncoming {
     /// The stored chunk list of a stream that an earlier run of the program has opened.
     stored_list: Option<ChunkList>,
     is_list_stored: bool,
-    /// The stream offset up to which bytes have arrived.
-    arrived: u64,
-    /// The same, if the caller must still request more.
+    /// The stream offset up to which bytes have arrived, if the caller must still request more.
     buffered: Option<u64>,
     syncing: Syncing,
 }
@@ -123,7 +121,6 @@ impl QueuedIncoming {
             from,
             is_list_stored: list.is_some(),
             stored_list: list,
-            arrived: 0,
             buffered: None,
             syncing: Syncing::No,
         })
@@ -140,7 +137,7 @@ impl QueuedIncoming {
         let resumed = incoming_from(self.incoming.content(), self.from, known);
         self.incoming = resumed.map_err(|_| ErrorCode::IO)?;
         self.stored_list = list;
-        (self.arrived, self.buffered) = (durable, None);
+        self.buffered = None;
         if self.syncing != Syncing::No {
             self.syncing = Syncing::Outdated;
         }
@@ -154,8 +151,7 @@ impl QueuedIncoming {
     /// As [`Incoming::take`].
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), ErrorCode> {
         self.incoming.take(bytes)?;
-        self.arrived = self.arrived.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        self.buffered = Some(self.arrived);
+        self.buffered = Some(self.incoming.arrived());
         Ok(())
     }
 

@@ -45,6 +45,8 @@ pub struct Link<R: Role, L> {
     id: MailboxId,
     /// The commits that are not yet written to the open transaction.
     pub(super) commits: Vec<Commit>,
+    /// When the application wants a round for this link even if nothing happens.
+    pub(super) wake: Option<Timestamp>,
     pub(super) port: Port,
 }
 
@@ -52,7 +54,7 @@ impl<R: Role, L> Link<R, L> {
     /// Creates a link from a machine that was loaded from the store, for [`super::Host::add_link`].
     #[must_use]
     pub fn new(now: Timestamp, id: MailboxId, endpoint: Endpoint<R>, data: L) -> Self {
-        Self { endpoint, data, id, commits: Vec::new(), port: Port::new(now) }
+        Self { endpoint, data, id, commits: Vec::new(), wake: None, port: Port::new(now) }
     }
 
     /// Returns the link's id in the store.
@@ -65,6 +67,11 @@ impl<R: Role, L> Link<R, L> {
     #[must_use]
     pub const fn has_socket(&self) -> bool {
         self.port.socket.is_some()
+    }
+
+    /// Asks for a round at this time, or earlier if an earlier one was asked for. One asks again in that round.
+    pub fn wake_by(&mut self, at: Timestamp) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
     }
 
     /// Queues a commit that a call of the machine returned. It is stored in the transaction of this round.

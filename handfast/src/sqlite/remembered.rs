@@ -1,20 +1,14 @@
 //! What a query returned, for as long as nothing was written since.
 
 use std::cell::Cell;
-use std::fmt;
 
 use super::Database;
 
 /// The last answer to one query. It spares a query that is asked in each round, and that rarely has another answer.
-pub struct Remembered<T>(Cell<Option<(u64, T)>>);
+#[derive(Debug)]
+pub struct Remembered<T: Copy>(Cell<Option<(u64, T)>>);
 
-impl<T> fmt::Debug for Remembered<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remembered").finish_non_exhaustive()
-    }
-}
-
-impl<T> Default for Remembered<T> {
+impl<T: Copy> Default for Remembered<T> {
     fn default() -> Self {
         Self(Cell::new(None))
     }

@@ -404,11 +404,7 @@ impl<A: CompanionApp> Role for Companion<A> {
         let moved = streams.take_moved();
         link.data.streams = streams;
         moved.iter().try_for_each(|moved| tether.on_moved(moved))?;
-        let (moved, again) = pumped?;
-        if let Some(at) = again {
-            tether.host.wake_by(at);
-        }
-        Ok(moved | tether.open_streams(now, link)?)
+        Ok(pumped? | tether.open_streams(now, link)?)
     }
 
     fn committed(_: &mut Tether<Self>, _: Timestamp) -> Result<bool, TetherError> {

@@ -369,11 +369,7 @@ impl<A: PhoneApp> Role for Phone<A> {
             }
         }
         link.data.streams = streams;
-        let (moved, again) = pumped?;
-        if let Some(at) = again {
-            tether.host.wake_by(at);
-        }
-        Ok(moved)
+        pumped
     }
 
     fn committed(tether: &mut Tether<Self>, now: Timestamp) -> Result<bool, TetherError> {

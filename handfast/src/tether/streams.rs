@@ -164,7 +164,7 @@ impl Streams {
     ) -> Result<(), TetherError> {
         match event {
             StreamEvent::DataWanted { id, offset, max } => self.supply(now, endpoint, id, offset, max),
-            StreamEvent::Data { id, offset, bytes } => self.take(now, endpoint, id, offset, &bytes),
+            StreamEvent::Data { id, bytes, .. } => self.take(now, endpoint, id, &bytes),
             StreamEvent::Fin { id, hash } => {
                 if let Some(incoming) = self.incoming.get_mut(&id) {
                     incoming.fin(hash);
@@ -197,21 +197,11 @@ impl Streams {
         }
     }
 
-    fn take<R: Role>(
-        &mut self,
-        now: Timestamp,
-        endpoint: &mut Endpoint<R>,
-        id: u64,
-        offset: u64,
-        bytes: &Bytes,
-    ) {
+    fn take<R: Role>(&mut self, now: Timestamp, endpoint: &mut Endpoint<R>, id: u64, bytes: &Bytes) {
         let Some(incoming) = self.incoming.get_mut(&id) else { return };
         match incoming.take(bytes) {
-            Ok(()) => {
-                let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
-                // A stream that has just ended wants nothing more.
-                let _ = endpoint.stream_buffered(now, id, end);
-            }
+            // A stream that has just ended wants nothing more.
+            Ok(()) => drop(endpoint.stream_buffered(now, id, incoming.arrived())),
             Err(code) => self.stop(id, code),
         }
     }
@@ -236,18 +226,18 @@ impl Streams {
     }
 
     /// Says what is to be said of streams, and makes durable what came over them, as far as the machine has commits for
-    /// it. Returns whether anything was done, and when this is to be called again even if nothing happens.
+    /// it. Returns whether anything was done.
     pub(super) fn pump<R: Role, L>(
         &mut self,
         store: &mut Store,
         now: Timestamp,
         link: &mut Link<R, L>,
-    ) -> Result<(bool, Option<Timestamp>), TetherError> {
+    ) -> Result<bool, TetherError> {
         let mut moved = self.reply(now, link);
         let due = self.incoming.iter().filter(|(_, incoming)| self.pace.is_due(now, incoming));
         let due: Vec<u64> = due.map(|(id, _)| *id).collect();
         if due.is_empty() {
-            return Ok((moved, None));
+            return Ok(moved);
         }
         let replies = self.replies.len();
         for id in due {
@@ -263,7 +253,8 @@ impl Streams {
         // One that could not be made durable is stopped in this round.
         moved |= self.replies.len() > replies;
         let is_syncing = self.incoming.values().any(Incoming::is_syncing);
-        Ok((moved, Some(self.pace.done(now, is_syncing))))
+        link.wake_by(self.pace.done(now, is_syncing));
+        Ok(moved)
     }
 
     /// Makes durable what came over a stream. Returns the offset to report, if there is one.

@@ -178,15 +178,14 @@ impl App {
         event: StreamEvent,
     ) -> Result<(), StoreError> {
         match event {
-            StreamEvent::Data { id: stream, offset, bytes } => {
+            StreamEvent::Data { id: stream, bytes, .. } => {
                 let Some(upload) = link.data.transfers.get_mut(&stream).and_then(Transfer::as_upload) else {
                     return Ok(());
                 };
                 match upload.incoming.take(&bytes) {
+                    // A stream that has just ended wants nothing more.
                     Ok(()) => {
-                        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
-                        // A stream that has just ended wants nothing more.
-                        let _ = link.endpoint.stream_buffered(now.mono, stream, end);
+                        let _ = link.endpoint.stream_buffered(now.mono, stream, upload.incoming.arrived());
                     }
                     Err(code) => self.stop(link, stream, code)?,
                 }
@@ -356,7 +355,8 @@ impl App {
         let is_syncing =
             |transfer: &mut Transfer| transfer.as_upload().is_some_and(|u| u.incoming.is_syncing());
         let is_syncing = link.data.transfers.values_mut().any(is_syncing);
-        self.host.wake_by(link.data.pace.done(now.mono, is_syncing));
+        let again = link.data.pace.done(now.mono, is_syncing);
+        link.wake_by(again);
         Ok(moved)
     }
 

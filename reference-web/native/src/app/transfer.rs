@@ -142,16 +142,13 @@ impl App {
         event: StreamEvent,
     ) -> Result<(), StoreError> {
         match event {
-            StreamEvent::Data { id, offset, bytes } => {
+            StreamEvent::Data { id, bytes, .. } => {
                 let Some(Running { way: Way::Get(get), .. }) = link.data.running.get_mut(&id) else {
                     return Ok(());
                 };
                 match get.take(&bytes) {
-                    Ok(()) => {
-                        let end = offset.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
-                        // A stream that has just ended wants nothing more.
-                        let _ = link.endpoint.stream_buffered(now, id, end);
-                    }
+                    // A stream that has just ended wants nothing more.
+                    Ok(()) => drop(link.endpoint.stream_buffered(now, id, get.arrived())),
                     Err(code) => self.stop(&mut link.data, id, code)?,
                 }
             }
@@ -366,7 +363,8 @@ impl App {
             moved |= self.sync_get(now, link, id)?;
         }
         let is_syncing = link.data.running.values().filter_map(Running::as_get).any(Incoming::is_syncing);
-        self.host.wake_by(link.data.pace.done(now, is_syncing));
+        let again = link.data.pace.done(now, is_syncing);
+        link.wake_by(again);
         Ok(moved)
     }
 
